@@ -1,0 +1,30 @@
+# The short way to everything; the build itself is Meson's.  SPDX-License-Identifier: MIT
+#
+#   make demo        what ferry does, shown
+#   make check       all tests, in six configurations
+#   make check-long  the same, longer, and some under valgrind
+#   make bench       what a crossing costs
+#   make clean       away with build/
+#
+# Each first installs the Debian packages that it needs, saying which; FERRY_NO_INSTALL=1 forbids.
+
+demo:
+	@tools/setup.sh demo
+	@tools/demo.sh
+
+check:
+	@tools/setup.sh check
+	@tools/check.sh
+
+check-long:
+	@tools/setup.sh check
+	@FERRY_LONG=1 tools/check.sh
+
+bench:
+	@tools/setup.sh bench
+	@tools/bench.sh
+
+clean:
+	rm -rf build
+
+.PHONY: demo check check-long bench clean

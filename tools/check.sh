@@ -1,0 +1,92 @@
+#!/bin/bash
+# Builds and tests every configuration; the last line is "N passed, N failed".
+# SPDX-License-Identifier: MIT
+#
+# check.sh [CONFIGURATION...]. FERRY_LONG=1 makes the tests longer, and adds valgrind.
+# Fails if a test failed, a configuration did not build, or no test ran.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+configurations=("$@")
+[ $# -gt 0 ] || configurations=(debug release ucontext asan asan-ucontext tsan)
+long=${FERRY_LONG:-0}
+passed=0 failed=0 skipped=0
+lately=0
+
+add() { # add NAME PASSED FAILED SKIPPED
+    passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
+    echo "== $1: $2 passed, $3 failed, $4 skipped, in $((SECONDS - lately)) s"
+    lately=$SECONDS
+}
+
+build() { # build NAME
+    local log=build/$1.log
+    mkdir -p build
+    if tools/build.sh "$1" -Dtests=enabled -Duv=enabled -Dbench=disabled >"$log" 2>&1
+    then
+        return 0
+    fi
+    cat "$log"
+    echo "== $1 does not build"
+    add "$1" 0 1 0
+    return 1
+}
+
+# With more randomness in addresses than this, the thread sanitizer of clang 14 does not
+# start.
+tsan_prefix() {
+    local bits
+    bits=$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 28)
+    if [ "$bits" -gt 28 ] && setarch -R true 2>/dev/null; then echo setarch -R; fi
+}
+
+run() { # run NAME TITLE PREFIX [options of `meson test`...]
+    local name=$1 title=$2 prefix=$3
+    shift 3
+    rm -f build/"$name"/meson-logs/testlog*.json
+    # shellcheck disable=SC2086 # the prefix is several words, or none
+    $prefix meson test -C "build/$name" --no-rebuild --print-errorlogs "$@" \
+        >"build/$name.log" 2>&1
+    # The list of what went well says nothing; the count below does.
+    grep -vE '^(ninja: |Full log written|[0-9]+/[0-9]+ .* (OK|SKIP) |$)' \
+        "build/$name.log" |
+        grep -vE '^(Ok|Expected Fail|Fail|Unexpected Pass|Skipped|Timeout): +[0-9]+ *$'
+    # shellcheck disable=SC2046 # three numbers
+    add "$title" $(python3 tools/tally.py build/"$name"/meson-logs/testlog*.json)
+}
+
+check() { # check NAME
+    local prefix='' slower=1
+    case $1 in
+    asan*) slower=2 ;;
+    tsan) slower=2 prefix=$(tsan_prefix) ;;
+    esac
+    [ "$long" != 1 ] || slower=$((slower * 10))
+    build "$1" && run "$1" "$1" "$prefix" --timeout-multiplier "$slower"
+}
+
+# Those in which much memory changes hands; valgrind runs one thread at a time, and
+# slowly. What a killed process had in its threads' stacks is no leak of ours: only what
+# is lost for certain.
+valgrind='valgrind --quiet --error-exitcode=99 --leak-check=full --fair-sched=yes
+    --show-leak-kinds=definite --errors-for-leak-kinds=definite'
+valgrind_tests=(harness fiber task_group cancel_scope to_thread from_thread portal)
+
+check_valgrind() {
+    local some=() name
+    for name in "${valgrind_tests[@]}"; do
+        [ ! -e "tests/test_$name.c" ] || some+=("$name")
+    done
+    [ -e build/debug/build.ninja ] || return
+    FERRY_LONG=0 CK_TIMEOUT_MULTIPLIER=10 run debug valgrind '' --timeout-multiplier 20 \
+        --wrapper "$valgrind" "${some[@]}"
+}
+
+for name in "${configurations[@]}"; do
+    check "$name"
+done
+[ "$long" != 1 ] || check_valgrind
+
+echo "In $SECONDS s; $skipped skipped."
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
