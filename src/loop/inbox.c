@@ -1,0 +1,78 @@
+/* The lock-free inbox of a loop.  SPDX-License-Identifier: MIT */
+#include "loop/inbox.h"
+
+/* Addresses that are no message's. */
+static struct ferry__message asleep_mark, closed_mark;
+#define ASLEEP (&asleep_mark)
+#define CLOSED (&closed_mark)
+
+bool ferry__inbox_open(struct ferry__inbox *inbox)
+{
+    atomic_init(&inbox->newest, NULL);
+    return ferry__wakefd_open(&inbox->wakefd);
+}
+
+void ferry__inbox_destroy(struct ferry__inbox *inbox)
+{
+    ferry__wakefd_close(&inbox->wakefd);
+}
+
+bool ferry__inbox_push(struct ferry__inbox *inbox, struct ferry__message *message)
+{
+    /* acquire, here and where the exchange fails: pairs with the release in close. Who
+     * finds it closed sees all that the loop did before. */
+    struct ferry__message *seen = atomic_load_explicit(&inbox->newest,
+                                                       memory_order_acquire);
+    do {
+        if (seen == CLOSED) return false;
+        message->next = seen == ASLEEP ? NULL : seen;
+        /* release: pairs with the exchanges in take and close. */
+    } while (!atomic_compare_exchange_weak_explicit(
+        &inbox->newest, &seen, message, memory_order_release, memory_order_acquire));
+    if (seen == ASLEEP) ferry__wakefd_wake(&inbox->wakefd);
+    return true;
+}
+
+static struct ferry__message *oldest_first(struct ferry__message *newest)
+{
+    if (newest == ASLEEP || newest == CLOSED) return NULL;
+    struct ferry__message *oldest = NULL;
+    while (newest) {
+        struct ferry__message *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
+struct ferry__message *ferry__inbox_take(struct ferry__inbox *inbox)
+{
+    /* The load spares the exchange, and with it the cache line, where nothing has
+     * come. */
+    if (atomic_load_explicit(&inbox->newest, memory_order_relaxed) == NULL) return NULL;
+    /* acquire: pairs with the release in push, of every message in the chain. */
+    return oldest_first(
+        atomic_exchange_explicit(&inbox->newest, NULL, memory_order_acquire));
+}
+
+bool ferry__inbox_sleep(struct ferry__inbox *inbox)
+{
+    struct ferry__message *seen = NULL;
+    return atomic_compare_exchange_strong_explicit(&inbox->newest, &seen, ASLEEP,
+                                                   memory_order_relaxed,
+                                                   memory_order_relaxed) ||
+           seen == ASLEEP;
+}
+
+struct ferry__message *ferry__inbox_close(struct ferry__inbox *inbox)
+{
+    /* acquire: as in take. release: pairs with the loads in push. */
+    return oldest_first(
+        atomic_exchange_explicit(&inbox->newest, CLOSED, memory_order_acq_rel));
+}
+
+bool ferry__inbox_is_closed(struct ferry__inbox *inbox)
+{
+    return atomic_load_explicit(&inbox->newest, memory_order_relaxed) == CLOSED;
+}

@@ -1,0 +1,205 @@
+/* The turn, and the life of a loop.  SPDX-License-Identifier: MIT */
+#include "loop/loop.h"
+
+#include <math.h>
+
+/* How long a turn may last before the host's own handles have theirs. Arbitrary: a poll
+ * of an idle host costs a microsecond or two, so that a busy loop loses under a
+ * thousandth to it, and a host's timer is late by no more than the second number and
+ * one task's step. */
+enum { TURN_STEPS = 1024, STEPS_BETWEEN_CLOCKS = 64 };
+#define TURN_SECONDS 0.002
+
+struct turn {
+    struct ferry_loop *loop;
+    double began; /* real or virtual time; a virtual clock bounds by steps only */
+    int steps;
+};
+
+static _Thread_local struct ferry_loop *current;
+
+/* Not inlined: a task may be resumed by another thread of a host that moves between
+ * threads, and the address of a thread-local must not be kept across that. */
+__attribute__((noinline)) struct ferry_loop *ferry__loop_current(void)
+{
+    return current;
+}
+
+__attribute__((noinline)) struct ferry_loop *
+ferry__loop_swap_current(struct ferry_loop *loop)
+{
+    struct ferry_loop *before = current;
+    current = loop;
+    return before;
+}
+
+/* Counts a step. True: the turn is over. */
+static bool step(struct turn *turn)
+{
+    if (++turn->steps >= TURN_STEPS) return true;
+    if (turn->steps % STEPS_BETWEEN_CLOCKS != 0) return false;
+    return ferry__loop_now(turn->loop) - turn->began >= TURN_SECONDS;
+}
+
+static void append_arrived(struct ferry_loop *loop, struct ferry__message *oldest)
+{
+    *loop->arrived_end = oldest;
+    while (*loop->arrived_end) loop->arrived_end = &(*loop->arrived_end)->next;
+}
+
+static struct ferry__message *next_arrived(struct ferry_loop *loop)
+{
+    struct ferry__message *message = loop->arrived;
+    if (message == NULL) return NULL;
+    loop->arrived = message->next;
+    if (loop->arrived == NULL) loop->arrived_end = &loop->arrived;
+    return message;
+}
+
+/* Each of these three does what there was to do when it began, and no more: so that
+ * none of them can keep the others from their turn. True: the turn is over. */
+
+static bool deliver_arrived(struct turn *turn)
+{
+    struct ferry__message *message;
+    append_arrived(turn->loop, ferry__inbox_take(&turn->loop->token->inbox));
+    while ((message = next_arrived(turn->loop))) {
+        message->deliver(message, false);
+        if (step(turn)) return true;
+    }
+    return false;
+}
+
+static bool fire_due(struct turn *turn)
+{
+    double now = ferry__loop_now(turn->loop);
+    while (ferry__timers_fire_one(&turn->loop->timers, now))
+        if (step(turn)) return true;
+    return false;
+}
+
+static bool run_ready(struct turn *turn)
+{
+    struct ferry__link *last = turn->loop->ready.last, *link;
+    while ((link = ferry__list_take_first(&turn->loop->ready))) {
+        struct ferry__ready *ready = ferry__container_of(link, struct ferry__ready,
+                                                         link);
+        ready->run(ready);
+        if (turn->loop->finishing || step(turn)) return true;
+        if (link == last) return false;
+    }
+    return false;
+}
+
+void ferry__loop_fire_due(struct ferry_loop *loop)
+{
+    double now = ferry__loop_now(loop);
+    while (ferry__timers_fire_one(&loop->timers, now)) continue;
+}
+
+/* Closes the inbox and refuses what it still held. */
+static void end(struct ferry_loop *loop)
+{
+    struct ferry__message *message;
+    append_arrived(loop, ferry__inbox_close(&loop->token->inbox));
+    while ((message = next_arrived(loop))) message->deliver(message, true);
+    loop->finished = true;
+}
+
+static void tell_deadline(struct ferry_loop *loop)
+{
+    double next = ferry__timers_next(&loop->timers);
+    if (next == loop->host_deadline) return;
+    loop->host_deadline = next;
+    loop->backend->set_deadline(loop->host, next);
+}
+
+/* Lets the host wait, or asks it for another turn. */
+static void rest(struct ferry_loop *loop)
+{
+    bool idle = ferry__list_is_empty(&loop->ready) && loop->arrived == NULL &&
+                ferry__timers_next(&loop->timers) > ferry__loop_now(loop) &&
+                ferry__inbox_sleep(&loop->token->inbox);
+    tell_deadline(loop);
+    if (!idle) loop->backend->wake(loop->host);
+}
+
+static void take_turn(struct ferry_loop *loop)
+{
+    struct turn turn = {.loop = loop, .began = ferry__loop_now(loop)};
+    bool over;
+    do over = deliver_arrived(&turn) || fire_due(&turn) || run_ready(&turn);
+    while (!over && !ferry__list_is_empty(&loop->ready));
+    if (loop->finishing) end(loop);
+    else rest(loop);
+}
+
+bool ferry_loop_turn(struct ferry_loop *loop)
+{
+    if (loop->finished) return false;
+    struct ferry_loop *before = ferry__loop_swap_current(loop);
+    take_turn(loop);
+    ferry__loop_swap_current(before);
+    return !loop->finished;
+}
+
+void ferry_loop_set_time(struct ferry_loop *loop, double now)
+{
+    atomic_store_explicit(&loop->token->virtual_now, now, memory_order_relaxed);
+}
+
+void ferry__loop_finish(struct ferry_loop *loop)
+{
+    loop->finishing = true;
+}
+
+static void woken(ferry_watch *watch, int events)
+{
+    (void)events;
+    struct ferry_loop *loop = ferry__container_of(watch, struct ferry_loop, wake_watch);
+    ferry__wakefd_clear(&loop->token->inbox.wakefd);
+}
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static int open_host(struct ferry_loop *loop)
+{
+    int rc = loop->backend->open(loop, &loop->host);
+    if (rc < 0) return rc;
+    loop->wake_watch = (ferry_watch){.fd = loop->token->inbox.wakefd.readable,
+                                     .events = FERRY_READABLE,
+                                     .ready = woken};
+    rc = loop->backend->watch(loop->host, &loop->wake_watch);
+    if (rc < 0) loop->backend->close(loop->host, nothing, NULL);
+    return rc;
+}
+
+int ferry__loop_open(struct ferry_loop *loop, const ferry_backend *backend)
+{
+    *loop = (struct ferry_loop){.backend = backend, .host_deadline = INFINITY};
+    loop->arrived_end = &loop->arrived;
+    loop->token = ferry__token_new(backend->now);
+    if (loop->token == NULL) return FERRY_E_NO_MEMORY;
+    int rc = open_host(loop);
+    if (rc < 0) ferry_token_unref(loop->token);
+    return rc;
+}
+
+int ferry__loop_run(struct ferry_loop *loop)
+{
+    struct ferry_loop *before = ferry__loop_swap_current(loop);
+    loop->backend->wake(loop->host);
+    int rc = loop->backend->run(loop->host);
+    ferry__loop_swap_current(before);
+    return rc;
+}
+
+void ferry__loop_close(struct ferry_loop *loop)
+{
+    loop->backend->unwatch(loop->host, &loop->wake_watch);
+    loop->backend->close(loop->host, nothing, NULL);
+    ferry_token_unref(loop->token);
+}

@@ -1,0 +1,69 @@
+/* The loop: what is ready, what is due, what has arrived.  SPDX-License-Identifier: MIT
+ *
+ * The host's loop calls ferry_loop_turn through its adapter. A turn delivers the
+ * messages that have arrived, fires the timers that are due and runs what is ready,
+ * again and again until nothing is left or the turn has lasted long enough; then the
+ * host looks at its own handles, so that neither starves the other. All of this is the
+ * loop's thread's; what other threads may touch is the token. */
+#ifndef FERRY_SRC_LOOP_LOOP_H
+#define FERRY_SRC_LOOP_LOOP_H
+
+#include "base/list.h"
+#include "loop/timers.h"
+#include "loop/token.h"
+#include <ferry/backend.h>
+#include <ferry/error.h>
+
+/* Something that runs when its turn comes. */
+struct ferry__ready {
+    struct ferry__link link;
+    void (*run)(struct ferry__ready *ready);
+};
+
+struct ferry_loop {
+    const ferry_backend *backend;
+    void *host; /* the backend's state */
+    ferry_token *token;
+    struct ferry__list ready;
+    struct ferry__timers timers;
+    struct ferry__message *arrived,
+        **arrived_end; /* taken from the inbox, not yet delivered */
+    ferry_watch wake_watch;
+    double host_deadline; /* what the host was asked for last */
+    size_t holds;         /* jobs that hold a virtual clock still */
+    bool finishing;       /* nothing is left to run: the next step is the end */
+    bool finished;
+};
+
+/* Opens the loop on a host of the backend's own. 0 or an error; then nothing is left. */
+int ferry__loop_open(struct ferry_loop *loop, const ferry_backend *backend);
+
+/* Runs the host until the end that ferry__loop_finish asks for; by then the inbox is
+ * closed and what it held has been refused. */
+int ferry__loop_run(struct ferry_loop *loop);
+void ferry__loop_close(struct ferry_loop *loop);
+
+/* Ends the run as soon as this turn's step is done. */
+void ferry__loop_finish(struct ferry_loop *loop);
+
+/* The loop that this thread runs; NULL outside, and in workers. */
+struct ferry_loop *ferry__loop_current(void);
+
+/* Makes it this thread's, and gives the one before. */
+struct ferry_loop *ferry__loop_swap_current(struct ferry_loop *loop);
+
+static inline void ferry__loop_make_ready(struct ferry_loop *loop,
+                                          struct ferry__ready *ready)
+{
+    ferry__list_append(&loop->ready, &ready->link);
+}
+
+static inline double ferry__loop_now(const struct ferry_loop *loop)
+{
+    return ferry__token_now(loop->token);
+}
+
+/* Fires every timer that is due, now instead of in its turn. */
+void ferry__loop_fire_due(struct ferry_loop *loop);
+
+#endif

@@ -1,0 +1,156 @@
+/* Parking on a futex; elsewhere on a condition variable.  SPDX-License-Identifier:
+ * MIT */
+#include "loop/parker.h"
+
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <time.h>
+
+static struct timespec time_after(double seconds)
+{
+    struct timespec when;
+    clock_gettime(CLOCK_MONOTONIC, &when);
+    double whole = floor(seconds);
+    when.tv_sec += (time_t)whole;
+    when.tv_nsec += (long)((seconds - whole) * 1e9);
+    if (when.tv_nsec >= 1000000000) {
+        when.tv_sec++;
+        when.tv_nsec -= 1000000000;
+    }
+    return when;
+}
+
+/* Longer than any process lives, and short enough for any clock's type. */
+#define FOREVER 1e9
+
+#if defined(__linux__) && !defined(FERRY_PORTABLE)
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { EMPTY, PARKED, SET };
+
+void ferry__parker_init(struct ferry__parker *parker)
+{
+    atomic_init(&parker->state, EMPTY);
+}
+
+void ferry__parker_destroy(struct ferry__parker *parker)
+{
+    (void)parker;
+}
+
+static long wait_while_parked(struct ferry__parker *parker, const struct timespec *until)
+{
+    return syscall(SYS_futex, &parker->state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
+                   PARKED, until, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+static bool park(struct ferry__parker *parker, const struct timespec *until)
+{
+    uint32_t seen = EMPTY;
+    int saved = errno;
+    /* acquire: pairs with the exchange in ferry__unpark, here and below. */
+    if (atomic_compare_exchange_strong_explicit(
+            &parker->state, &seen, PARKED, memory_order_acquire, memory_order_acquire))
+        while (atomic_load_explicit(&parker->state, memory_order_acquire) == PARKED) {
+            if (wait_while_parked(parker, until) == 0 || errno != ETIMEDOUT) continue;
+            seen = PARKED;
+            if (atomic_compare_exchange_strong_explicit(&parker->state, &seen, EMPTY,
+                                                        memory_order_acquire,
+                                                        memory_order_acquire)) {
+                errno = saved;
+                return false;
+            }
+        }
+    errno = saved;
+    atomic_store_explicit(&parker->state, EMPTY, memory_order_relaxed);
+    return true;
+}
+
+void ferry__park(struct ferry__parker *parker)
+{
+    park(parker, NULL);
+}
+
+bool ferry__park_for(struct ferry__parker *parker, double seconds)
+{
+    if (seconds > FOREVER) return park(parker, NULL);
+    struct timespec until = time_after(seconds);
+    return park(parker, &until);
+}
+
+void ferry__unpark(struct ferry__parker *parker)
+{
+    /* release: pairs with the loads in park. */
+    if (atomic_exchange_explicit(&parker->state, SET, memory_order_release) != PARKED)
+        return;
+    int saved = errno;
+    syscall(SYS_futex, &parker->state, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL,
+            0);
+    errno = saved;
+}
+
+#else
+
+/* The mutex is what makes it safe for the parker to go as soon as park has returned:
+ * park cannot have it before unpark has let go of it. pthread_cond_wait is a
+ * cancellation point, and a thread of ferry's must not end there. */
+
+void ferry__parker_init(struct ferry__parker *parker)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+#ifndef __APPLE__
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+#endif
+    pthread_mutex_init(&parker->mutex, NULL);
+    pthread_cond_init(&parker->woken, &attributes);
+    pthread_condattr_destroy(&attributes);
+    parker->set = false;
+}
+
+void ferry__parker_destroy(struct ferry__parker *parker)
+{
+    pthread_cond_destroy(&parker->woken);
+    pthread_mutex_destroy(&parker->mutex);
+}
+
+static bool park(struct ferry__parker *parker, const struct timespec *until)
+{
+    int state, failed = 0;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    pthread_mutex_lock(&parker->mutex);
+    while (!parker->set && failed == 0)
+        failed = until ? pthread_cond_timedwait(&parker->woken, &parker->mutex, until)
+                       : pthread_cond_wait(&parker->woken, &parker->mutex);
+    bool set = parker->set;
+    parker->set = false;
+    pthread_mutex_unlock(&parker->mutex);
+    pthread_setcancelstate(state, NULL);
+    return set;
+}
+
+void ferry__park(struct ferry__parker *parker)
+{
+    park(parker, NULL);
+}
+
+bool ferry__park_for(struct ferry__parker *parker, double seconds)
+{
+    if (seconds > FOREVER) return park(parker, NULL);
+    struct timespec until = time_after(seconds);
+    return park(parker, &until);
+}
+
+void ferry__unpark(struct ferry__parker *parker)
+{
+    pthread_mutex_lock(&parker->mutex);
+    parker->set = true;
+    pthread_cond_signal(&parker->woken);
+    pthread_mutex_unlock(&parker->mutex);
+}
+
+#endif

@@ -1,0 +1,36 @@
+/* A loop as other threads know it: its inbox and its clock, counted.
+ * SPDX-License-Identifier: MIT
+ *
+ * It outlives the loop for as long as anybody holds it; so a thread that is held up
+ * between finding the loop asleep and waking it still has the descriptor it writes
+ * into. After a fork the child's copy is closed: its loop runs in the parent only. */
+#ifndef FERRY_SRC_LOOP_TOKEN_H
+#define FERRY_SRC_LOOP_TOKEN_H
+
+#include "loop/inbox.h"
+#include <ferry/run.h>
+
+struct ferry_token {
+    atomic_size_t references;
+    struct ferry__inbox inbox;
+    double (*now)(void);        /* NULL: virtual_now is the time */
+    _Atomic double virtual_now; /* written by the loop's thread */
+    atomic_size_t mock_holds;   /* by foreign threads: ferry_mock_hold */
+    unsigned long generation;   /* of the process that made it: ferry__forks() */
+};
+
+/* NULL: no memory or no descriptor. */
+ferry_token *ferry__token_new(double (*now)(void));
+
+/* Any thread that holds the token. False: the run has finished; the message is the
+ * caller's. */
+bool ferry__token_push(ferry_token *token, struct ferry__message *message);
+bool ferry__token_is_closed(ferry_token *token);
+double ferry__token_now(ferry_token *token);
+
+/* A forked child has come back from `what` of a loop that runs in its parent only, and
+ * there is nowhere to go on: says so and aborts. Nothing in the process that made the
+ * token. */
+void ferry__token_check_process(const ferry_token *token, const char *what);
+
+#endif

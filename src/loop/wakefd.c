@@ -1,0 +1,76 @@
+/* The wake descriptor: an eventfd, elsewhere a pipe.  SPDX-License-Identifier: MIT */
+#include "loop/wakefd.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#if defined(__linux__) && !defined(FERRY_PORTABLE)
+
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+
+bool ferry__wakefd_open(struct ferry__wakefd *wakefd)
+{
+    wakefd->readable = wakefd->writable = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return wakefd->readable >= 0;
+}
+
+void ferry__wakefd_close(struct ferry__wakefd *wakefd)
+{
+    close(wakefd->readable);
+}
+
+void ferry__wakefd_wake(const struct ferry__wakefd *wakefd)
+{
+    uint64_t one = 1;
+    int saved = errno;
+    syscall(SYS_write, wakefd->writable, &one, sizeof one);
+    errno = saved;
+}
+
+#else
+
+#include <fcntl.h>
+#include <pthread.h>
+
+static void prepare(int fd)
+{
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+
+bool ferry__wakefd_open(struct ferry__wakefd *wakefd)
+{
+    int ends[2];
+    if (pipe(ends) != 0) return false;
+    prepare(ends[0]);
+    prepare(ends[1]);
+    *wakefd = (struct ferry__wakefd){.readable = ends[0], .writable = ends[1]};
+    return true;
+}
+
+void ferry__wakefd_close(struct ferry__wakefd *wakefd)
+{
+    close(wakefd->readable);
+    close(wakefd->writable);
+}
+
+void ferry__wakefd_wake(const struct ferry__wakefd *wakefd)
+{
+    int saved = errno, state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    while (write(wakefd->writable, "", 1) < 0 && errno == EINTR) continue;
+    pthread_setcancelstate(state, NULL);
+    errno = saved;
+}
+
+#endif
+
+void ferry__wakefd_clear(const struct ferry__wakefd *wakefd)
+{
+    char drain[64];
+    int saved = errno;
+    while (read(wakefd->readable, drain, sizeof drain) == (ssize_t)sizeof drain)
+        continue;
+    errno = saved;
+}
