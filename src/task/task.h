@@ -1,0 +1,163 @@
+/* Tasks: a function on a stack of its own, which suspends in one way.
+ * SPDX-License-Identifier: MIT
+ *
+ * A task's record lies at the top of its own stack, above its frames, with its name: a
+ * task is one piece of memory, and one that sleeps touches one page. All of it is the
+ * loop's thread's. */
+#ifndef FERRY_SRC_TASK_TASK_H
+#define FERRY_SRC_TASK_TASK_H
+
+#include "fiber/fiber.h"
+#include "fiber/stack.h"
+#include "loop/loop.h"
+#include "task/context.h"
+#include "task/scope.h"
+#include <ferry/task_group.h>
+
+struct ferry__starter;
+
+/* What the task storey keeps for each loop. */
+struct ferry__tasks {
+    struct ferry_loop loop;
+    struct ferry__stack_pool *stacks;
+    struct ferry__fiber host;    /* the host's own stack, from which tasks are resumed */
+    struct ferry__task *current; /* NULL between tasks and in callbacks */
+    struct ferry_cancel_scope root,
+        outside;                  /* around main; around tasks outside of main's */
+    struct ferry__list to_cancel; /* tasks that a refresh has found cancelled */
+    bool deadline_noticed, firing_noticed; /* see scope.c */
+    bool main_ended;
+    size_t alive;
+    uint64_t made;
+};
+
+struct ferry__task {
+    struct ferry__ready ready;
+    struct ferry__fiber fiber;
+    struct ferry__tasks *tasks;
+    ferry_fn *fn;
+    void *arg;
+    ferry_destroy_fn *destroy;
+    int result;
+    bool over;
+    bool started;                     /* has called ferry_task_started */
+    struct ferry__starter *starter;   /* who waits for that; NULL: nobody (any more) */
+    struct ferry__wait *wait;         /* not NULL while suspended */
+    struct ferry__block *blocks;      /* open ones, innermost first */
+    struct ferry_cancel_scope *scope; /* the innermost */
+    struct ferry_cancel_scope *own;   /* around all of the task, if it was asked for */
+    struct ferry__scope_member member;
+    struct ferry__link to_cancel;
+    bool cancel_queued;
+    struct ferry__context *context;
+    struct ferry__stack stack;
+    void (*ended)(struct ferry__task *task);
+    void *owner; /* the group or call that it belongs to */
+    struct ferry__link sibling;
+};
+
+struct ferry__task_spec {
+    ferry_fn *fn;
+    void *arg;
+    const ferry_task_options *options; /* may be NULL */
+    struct ferry_cancel_scope *scope;  /* what it starts in */
+    bool own_scope;                    /* give it one that can be cancelled by itself */
+    struct ferry__context *context; /* a reference, which it takes over if it succeeds */
+    void (*ended)(
+        struct ferry__task *task); /* in the loop's thread, between tasks; the task's
+                                                last act */
+    void *owner;
+    struct ferry__starter *starter;
+};
+
+/* Makes a task and puts it behind those that are ready. 0 or FERRY_E_NO_MEMORY. */
+int ferry__task_spawn(struct ferry__tasks *tasks, const struct ferry__task_spec *spec,
+                      struct ferry__task **task);
+
+/* ---- where am I ---- */
+
+/* The tasks of the loop that this thread runs; NULL if none. */
+struct ferry__tasks *ferry__tasks_current(void);
+
+/* 0 in the thread of that loop, else FERRY_E_NO_LOOP or FERRY_E_WRONG_LOOP. */
+int ferry__tasks_check(const struct ferry__tasks *tasks);
+
+/* The task that runs in this thread; NULL outside of any. */
+struct ferry__task *ferry__task_current(void);
+
+/* The same for calls that need one: 0, FERRY_E_NO_LOOP or FERRY_E_CANNOT_SUSPEND. */
+int ferry__task_here(struct ferry__task **task);
+
+/* Runs something with no current task, as between tasks: a user's callback. */
+struct ferry__task *ferry__tasks_leave_task(struct ferry__tasks *tasks);
+void ferry__tasks_back_to_task(struct ferry__tasks *tasks, struct ferry__task *task);
+
+/* "task \"name\"" or "task-7", for messages. */
+struct ferry__task_label {
+    char text[80];
+};
+struct ferry__task_label ferry__task_label(const struct ferry__task *task);
+
+/* ---- the one way to wait ---- */
+
+/* In the frame of whoever waits. `abort` undoes the wait when the task is cancelled:
+ * true, and the task is woken with -ECANCELED; false, and the wait goes on and its
+ * owner takes care of it. NULL: cannot be cancelled. It is called at once if the task
+ * is cancelled already. */
+struct ferry__wait {
+    struct ferry__task *task;
+    bool (*abort)(struct ferry__wait *wait);
+    int result;
+    bool woken;
+};
+
+static inline struct ferry__wait ferry__wait_for(struct ferry__task *task,
+                                                 bool (*abort)(struct ferry__wait *wait))
+{
+    return (struct ferry__wait){.task = task, .abort = abort};
+}
+
+/* Suspends until it is woken, which may have happened before; always lets others run.
+ * Gives the result it was woken with. */
+int ferry__wait(struct ferry__wait *wait);
+
+/* Wakes it, once: the task becomes ready. */
+void ferry__wake(struct ferry__wait *wait, int result);
+
+/* For scope.c: the task is cancelled; aborts its wait, if it is in one that can be. */
+void ferry__task_deliver_cancel(struct ferry__task *task);
+
+static inline bool ferry__task_is_cancelled(const struct ferry__task *task)
+{
+    return ferry__scope_is_cancelled(task->scope);
+}
+
+/* Lets others run once, cancelled or not. */
+void ferry__yield(struct ferry__task *task);
+
+/* Makes `scope` the task's innermost. */
+void ferry__task_move(struct ferry__task *task, struct ferry_cancel_scope *scope);
+
+/* ---- blocks ---- */
+
+void ferry__block_enter(struct ferry__task *task, struct ferry__block *block,
+                        const char *kind);
+
+/* Whether the current task may leave this block now: 0, or an error. */
+int ferry__block_check(struct ferry__block *block, struct ferry__task **task);
+void ferry__block_leave(struct ferry__task *task, struct ferry__block *block);
+
+/* Ends the process if the task has blocks open beyond `expected`. */
+void ferry__block_check_end(struct ferry__task *task,
+                            const struct ferry__block *expected);
+
+/* ---- the life of a loop's tasks ---- */
+
+int ferry__tasks_open(struct ferry__tasks *tasks, const ferry_backend *backend,
+                      size_t stack_size);
+
+/* Runs main in the first task, until every task has ended; gives its result. */
+int ferry__tasks_run(struct ferry__tasks *tasks, ferry_fn *main, void *arg);
+void ferry__tasks_close(struct ferry__tasks *tasks);
+
+#endif
