@@ -1,0 +1,159 @@
+/* The tokens of a capacity limiter, and who waits for one.
+ * SPDX-License-Identifier: MIT
+ *
+ * The loop that owns it changes it; the counts are atomic so that any thread may read
+ * them. Waking goes by the room there is, total less borrowed, never by the difference
+ * of two totals: a total that was lowered below what is lent and raised again must
+ * admit nobody. */
+#include "sync/limiter.h"
+
+#include "sync/limiter_type.h"
+#include <errno.h>
+#include <stdlib.h>
+
+static int count(const atomic_int *number)
+{
+    return atomic_load_explicit(number, memory_order_relaxed);
+}
+
+/* Only the loop's thread writes: no read-modify-write is needed. */
+static void add(atomic_int *number, int change)
+{
+    atomic_store_explicit(number, count(number) + change, memory_order_relaxed);
+}
+
+static bool has_room(const ferry_capacity_limiter *limiter)
+{
+    return count(&limiter->borrowed) < count(&limiter->total);
+}
+
+int ferry_capacity_limiter_new(int total_tokens, ferry_capacity_limiter **out)
+{
+    if (out == NULL || total_tokens < 0) return FERRY_E_INVALID;
+    ferry_capacity_limiter *limiter = calloc(1, sizeof *limiter);
+    if (limiter == NULL) return FERRY_E_NO_MEMORY;
+    atomic_init(&limiter->references, 1);
+    atomic_init(&limiter->total, total_tokens);
+    *out = limiter;
+    return 0;
+}
+
+ferry_capacity_limiter *ferry_capacity_limiter_ref(ferry_capacity_limiter *limiter)
+{
+    if (limiter)
+        atomic_fetch_add_explicit(&limiter->references, 1, memory_order_relaxed);
+    return limiter;
+}
+
+void ferry_capacity_limiter_unref(ferry_capacity_limiter *limiter)
+{
+    /* acq_rel: what every other holder did comes before the end, which the last one
+     * makes. */
+    if (limiter == NULL ||
+        atomic_fetch_sub_explicit(&limiter->references, 1, memory_order_acq_rel) != 1)
+        return;
+    ferry__limiter_forget_borrowers(limiter);
+    ferry_token_unref(atomic_load_explicit(&limiter->owner, memory_order_relaxed));
+    free(limiter);
+}
+
+/* The token, not the loop's address, says whose it is: an address finds other uses. */
+int ferry__limiter_bind(ferry_capacity_limiter *limiter, ferry_token *token)
+{
+    ferry_token *owner = NULL;
+    if (atomic_load_explicit(&limiter->owner, memory_order_relaxed) == token) return 0;
+    ferry_token_ref(token);
+    /* relaxed: only the pointer's value matters; two loops may be first at once. */
+    if (atomic_compare_exchange_strong_explicit(
+            &limiter->owner, &owner, token, memory_order_relaxed, memory_order_relaxed))
+        return 0;
+    ferry_token_unref(token);
+    return FERRY_E_WRONG_LOOP;
+}
+
+int ferry__limiter_use(ferry_capacity_limiter *limiter)
+{
+    if (limiter == NULL) return FERRY_E_INVALID;
+    struct ferry__tasks *tasks = ferry__tasks_current();
+    return tasks ? ferry__limiter_bind(limiter, tasks->loop.token) : FERRY_E_NO_LOOP;
+}
+
+bool ferry__limiter_try(ferry_capacity_limiter *limiter)
+{
+    if (!ferry__list_is_empty(&limiter->waiters) || !has_room(limiter)) return false;
+    add(&limiter->borrowed, 1);
+    return true;
+}
+
+struct waiter {
+    struct ferry__wait wait;
+    struct ferry__link link;
+    ferry_capacity_limiter *limiter;
+    bool *held;
+};
+
+static void unqueue(struct waiter *waiter)
+{
+    ferry__list_remove(&waiter->limiter->waiters, &waiter->link);
+    add(&waiter->limiter->waiting, -1);
+}
+
+static bool leave(struct ferry__wait *wait)
+{
+    unqueue(ferry__container_of(wait, struct waiter, wait));
+    return true;
+}
+
+/* The waiter is a borrower from here on, before it runs: nobody can come between. */
+static void admit(ferry_capacity_limiter *limiter)
+{
+    while (has_room(limiter) && !ferry__list_is_empty(&limiter->waiters)) {
+        struct waiter *first = ferry__container_of(limiter->waiters.first, struct waiter,
+                                                   link);
+        unqueue(first);
+        add(&limiter->borrowed, 1);
+        *first->held = true;
+        ferry__wake(&first->wait, 0);
+    }
+}
+
+int ferry__limiter_wait(ferry_capacity_limiter *limiter, struct ferry__task *task,
+                        bool *held)
+{
+    struct waiter waiter = {.wait = ferry__wait_for(task, leave),
+                            .limiter = ferry_capacity_limiter_ref(limiter),
+                            .held = held};
+    ferry__list_append(&limiter->waiters, &waiter.link);
+    add(&limiter->waiting, 1);
+    int rc = ferry__wait(&waiter.wait);
+    ferry_capacity_limiter_unref(limiter);
+    return rc;
+}
+
+void ferry__limiter_give(ferry_capacity_limiter *limiter)
+{
+    add(&limiter->borrowed, -1);
+    admit(limiter);
+}
+
+int ferry_capacity_limiter_set_total_tokens(ferry_capacity_limiter *limiter,
+                                            int total_tokens)
+{
+    int rc = ferry__limiter_use(limiter);
+    if (rc < 0) return rc;
+    if (total_tokens < 0) return FERRY_E_INVALID;
+    atomic_store_explicit(&limiter->total, total_tokens, memory_order_relaxed);
+    admit(limiter);
+    return 0;
+}
+
+int ferry_capacity_limiter_statistics(const ferry_capacity_limiter *limiter,
+                                      ferry_capacity_limiter_stats *stats)
+{
+    if (limiter == NULL || stats == NULL) return FERRY_E_INVALID;
+    *stats = (ferry_capacity_limiter_stats){.total_tokens = count(&limiter->total),
+                                            .borrowed_tokens = count(&limiter->borrowed),
+                                            .tasks_waiting = count(&limiter->waiting)};
+    stats->available_tokens = stats->total_tokens - stats->borrowed_tokens;
+    return 0;
+}
