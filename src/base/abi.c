@@ -1,0 +1,27 @@
+/* The sizes that callers have compiled into their own code.
+ * SPDX-License-Identifier: MIT
+ *
+ * These structs lie in callers' frames. Each ends in reserved words, so that what it
+ * needs later comes out of those, and a program need not be compiled anew. */
+#include <ferry/cancel_scope.h>
+#include <ferry/capacity_limiter.h>
+#include <ferry/event.h>
+#include <ferry/run.h>
+#include <ferry/task_group.h>
+#include <ferry/to_thread.h>
+
+#if UINTPTR_MAX == UINT64_MAX
+_Static_assert(sizeof(ferry_cancel_scope) == 192,
+               "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_task_group) == 264,
+               "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_event) == 40, "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_run_options) == 96,
+               "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_task_options) == 64,
+               "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_to_thread_options) == 80,
+               "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_capacity_limiter_stats) == 32,
+               "the size of a public struct has changed");
+#endif

@@ -1,0 +1,184 @@
+/* The queue of jobs that no idle worker was there for, and the making of workers.
+ * SPDX-License-Identifier: MIT */
+#include "threads/pool.h"
+
+#include <errno.h>
+#include <ferry/error.h>
+#include <limits.h>
+#include <stdlib.h>
+
+/* ---- the queue ---- */
+
+static void count(struct ferry__pool *pool, size_t change)
+{
+    atomic_fetch_add_explicit(&pool->queued, change, memory_order_relaxed);
+}
+
+void ferry__pool_enqueue(struct ferry__pool *pool, struct ferry__job *job)
+{
+    pthread_mutex_lock(&pool->mutex);
+    ferry__list_append(&pool->queue, &job->place);
+    job->queued = true;
+    count(pool, 1);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static void remove_from_queue(struct ferry__pool *pool, struct ferry__job *job)
+{
+    ferry__list_remove(&pool->queue, &job->place);
+    job->queued = false;
+    count(pool, (size_t)-1);
+}
+
+bool ferry__pool_dequeue(struct ferry__pool *pool, struct ferry__job *job)
+{
+    pthread_mutex_lock(&pool->mutex);
+    bool queued = job->queued;
+    if (queued) remove_from_queue(pool, job);
+    pthread_mutex_unlock(&pool->mutex);
+    return queued;
+}
+
+static struct ferry__job *take_locked(struct ferry__pool *pool,
+                                      struct ferry__worker *worker)
+{
+    if (ferry__list_is_empty(&pool->queue)) return NULL;
+    struct ferry__job *job = ferry__container_of(pool->queue.first, struct ferry__job,
+                                                 place);
+    remove_from_queue(pool, job);
+    job->worker = worker;
+    return job;
+}
+
+struct ferry__job *ferry__pool_take(struct ferry__pool *pool,
+                                    struct ferry__worker *worker)
+{
+    /* A hint that spares the mutex. A job that comes in just now is not lost: the loop
+     * looks again when it takes in that this worker is idle. */
+    if (atomic_load_explicit(&pool->queued, memory_order_relaxed) == 0) return NULL;
+    pthread_mutex_lock(&pool->mutex);
+    struct ferry__job *job = take_locked(pool, worker);
+    pthread_mutex_unlock(&pool->mutex);
+    return job;
+}
+
+/* ---- making a worker ---- */
+
+/* All signals but those that an instruction of the thread's own causes (T48). */
+static sigset_t blocked_in_workers(void)
+{
+    static const int synchronous[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+                                      SIGTRAP, SIGSYS, SIGABRT};
+    sigset_t set;
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof synchronous / sizeof synchronous[0]; i++)
+        sigdelset(&set, synchronous[i]);
+    return set;
+}
+
+static int start_thread(struct ferry__worker *worker, size_t stack_size)
+{
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0) return FERRY_E_NO_THREAD;
+    pthread_attr_setstacksize(&attributes, stack_size);
+    sigset_t before, blocked = blocked_in_workers();
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    pthread_t thread;
+    int failed = pthread_create(&thread, &attributes, ferry__worker_main, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return failed ? FERRY_E_NO_THREAD : 0;
+}
+
+static struct ferry__worker *new_worker(struct ferry__pool *pool)
+{
+    struct ferry__worker *worker = calloc(1, sizeof *worker);
+    if (worker == NULL) return NULL;
+    atomic_init(&worker->references, 2);
+    atomic_fetch_add_explicit(&pool->references, 1, memory_order_relaxed);
+    worker->pool = pool;
+    worker->token = ferry_token_ref(pool->token);
+    ferry__parker_init(&worker->parker);
+    pthread_mutex_lock(&pool->mutex);
+    ferry__list_append(&pool->workers, &worker->place);
+    pthread_mutex_unlock(&pool->mutex);
+    return worker;
+}
+
+static int make(struct ferry__pool *pool)
+{
+    struct ferry__worker *worker = new_worker(pool);
+    if (worker == NULL) return FERRY_E_NO_THREAD;
+    int rc = start_thread(worker, pool->stack_size);
+    if (rc == 0) return 0;
+    ferry__pool_remove(pool, worker);
+    ferry__worker_unref(worker);
+    ferry__worker_unref(worker);
+    return rc;
+}
+
+static bool begin_making(struct ferry__pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    bool needed = !pool->making && !pool->closing && !ferry__list_is_empty(&pool->queue);
+    if (needed) pool->making = true;
+    pthread_mutex_unlock(&pool->mutex);
+    return needed;
+}
+
+static void end_making(struct ferry__pool *pool)
+{
+    pool->making = false;
+    pthread_cond_broadcast(&pool->made);
+}
+
+int ferry__pool_grow(struct ferry__pool *pool)
+{
+    if (atomic_load_explicit(&pool->queued, memory_order_relaxed) == 0) return 0;
+    if (!begin_making(pool)) return 0;
+    int rc = make(pool);
+    if (rc == 0) return 0;
+    pthread_mutex_lock(&pool->mutex);
+    end_making(pool);
+    pthread_mutex_unlock(&pool->mutex);
+    return rc;
+}
+
+static void making_failed(struct ferry__message *message, bool refused)
+{
+    (void)refused;
+    struct ferry__pool *pool = ferry__container_of(message, struct ferry__pool, failed);
+    pthread_mutex_lock(&pool->mutex);
+    pool->failing = false;
+    pthread_mutex_unlock(&pool->mutex);
+    ferry__pool_no_thread(pool);
+}
+
+void ferry__pool_help(struct ferry__pool *pool)
+{
+    if (ferry__pool_grow(pool) == 0) return;
+    pthread_mutex_lock(&pool->mutex);
+    bool tell = !pool->failing;
+    if (tell) pool->failed.deliver = making_failed;
+    pool->failing = true;
+    pthread_mutex_unlock(&pool->mutex);
+    if (tell) ferry__token_push(pool->token, &pool->failed);
+}
+
+struct ferry__job *ferry__pool_join(struct ferry__pool *pool,
+                                    struct ferry__worker *worker)
+{
+    pthread_mutex_lock(&pool->mutex);
+    worker->thread = pthread_self();
+    struct ferry__job *job = take_locked(pool, worker);
+    end_making(pool);
+    pthread_mutex_unlock(&pool->mutex);
+    return job;
+}
+
+void ferry__pool_remove(struct ferry__pool *pool, struct ferry__worker *worker)
+{
+    pthread_mutex_lock(&pool->mutex);
+    ferry__list_remove(&pool->workers, &worker->place);
+    pthread_mutex_unlock(&pool->mutex);
+}

@@ -1,0 +1,244 @@
+/* The loop's side of the pool: handing over, taking back, taking in.
+ * SPDX-License-Identifier: MIT */
+#include "threads/pool.h"
+
+#include "sync/limiter.h"
+#include <ferry/error.h>
+#include <stdlib.h>
+
+/* The process's own, also for a run inside a job. */
+static void keep_sigmask(struct ferry__pool *pool)
+{
+    struct ferry__worker *worker = ferry__worker_current();
+    if (worker) pool->sigmask = worker->pool->sigmask;
+    else pthread_sigmask(SIG_SETMASK, NULL, &pool->sigmask);
+}
+
+struct ferry__pool *ferry__pool_new(ferry_token *token, size_t stack_size,
+                                    double idle_timeout)
+{
+    struct ferry__pool *pool = calloc(1, sizeof *pool);
+    if (pool == NULL) return NULL;
+    atomic_init(&pool->references, 1);
+    pool->token = ferry_token_ref(token);
+    pool->stack_size = stack_size;
+    pool->idle_timeout = idle_timeout;
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->made, NULL);
+    keep_sigmask(pool);
+    return pool;
+}
+
+void ferry__pool_unref(struct ferry__pool *pool)
+{
+    /* acq_rel: what every other holder did comes before the end. */
+    if (atomic_fetch_sub_explicit(&pool->references, 1, memory_order_acq_rel) != 1)
+        return;
+    pthread_cond_destroy(&pool->made);
+    pthread_mutex_destroy(&pool->mutex);
+    ferry_token_unref(pool->token);
+    free(pool);
+}
+
+/* ---- records ---- */
+
+enum { MOST_SPARE_JOBS = 64 }; /* arbitrary: 20 KiB */
+
+struct ferry__job *ferry__pool_new_job(struct ferry__pool *pool)
+{
+    struct ferry__link *link = ferry__list_take_first(&pool->spare_jobs);
+    if (link == NULL) return malloc(sizeof(struct ferry__job));
+    pool->spare_count--;
+    return ferry__container_of(link, struct ferry__job, place);
+}
+
+void ferry__pool_free_job(struct ferry__pool *pool, struct ferry__job *job)
+{
+    if (pool->spare_count == MOST_SPARE_JOBS) {
+        free(job);
+        return;
+    }
+    *job = (struct ferry__job){0};
+    pool->spare_count++;
+    ferry__list_prepend(&pool->spare_jobs, &job->place);
+}
+
+/* ---- handing over and taking back ---- */
+
+static void become_idle(struct ferry__worker *worker)
+{
+    worker->is_idle = true;
+    ferry__list_prepend(&worker->pool->idle, &worker->idle_place);
+}
+
+static void stop_being_idle(struct ferry__worker *worker)
+{
+    if (!worker->is_idle) return;
+    worker->is_idle = false;
+    ferry__list_remove(&worker->pool->idle, &worker->idle_place);
+}
+
+/* To the worker that became idle last. False: none is. One that has just ended by
+ * itself is passed over; what it says of its end is on its way. */
+static bool hand_to_idle(struct ferry__pool *pool, struct ferry__job *job)
+{
+    while (!ferry__list_is_empty(&pool->idle)) {
+        struct ferry__worker *worker = ferry__container_of(
+            pool->idle.first, struct ferry__worker, idle_place);
+        stop_being_idle(worker);
+        job->worker = worker;
+        if (ferry__worker_hand(worker, job)) return true;
+    }
+    job->worker = NULL;
+    return false;
+}
+
+void ferry__pool_submit(struct ferry__pool *pool, struct ferry__job *job)
+{
+    job->pool = pool;
+    job->in_slot = hand_to_idle(pool, job);
+    if (job->in_slot) return;
+    ferry__pool_enqueue(pool, job);
+    if (ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
+}
+
+/* The worker has nothing to do; jobs may have come into the queue since it looked. */
+static void worker_is_idle(struct ferry__worker *worker)
+{
+    struct ferry__pool *pool = worker->pool;
+    become_idle(worker);
+    struct ferry__job *job = ferry__pool_take(pool, NULL);
+    if (job == NULL) return;
+    job->in_slot = hand_to_idle(pool, job);
+    if (!job->in_slot) ferry__pool_enqueue(pool, job);
+}
+
+bool ferry__pool_revoke(struct ferry__pool *pool, struct ferry__job *job)
+{
+    if (!job->in_slot) return ferry__pool_dequeue(pool, job);
+    if (!ferry__worker_take_back(job->worker, job)) return false;
+    worker_is_idle(job->worker);
+    return true;
+}
+
+/* ---- a thread that will not come free ---- */
+
+static bool has_hope(struct ferry__pool *pool)
+{
+    if (pool->making || ferry__list_is_empty(&pool->queue)) return true;
+    for (struct ferry__link *link = pool->workers.first; link; link = link->next) {
+        struct ferry__worker *worker = ferry__container_of(link, struct ferry__worker,
+                                                           place);
+        if (worker->abandoned == 0 && !worker->is_calling) return true;
+    }
+    return false;
+}
+
+void ferry__pool_no_thread(struct ferry__pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    bool hope = has_hope(pool);
+    pthread_mutex_unlock(&pool->mutex);
+    struct ferry__job *job;
+    while (!hope && (job = ferry__pool_take(pool, NULL)))
+        job->over(job, FERRY_E_NO_THREAD);
+}
+
+void ferry__pool_check_hope(struct ferry__pool *pool)
+{
+    if (atomic_load_explicit(&pool->queued, memory_order_relaxed) == 0) return;
+    pthread_mutex_lock(&pool->mutex);
+    bool hope = has_hope(pool);
+    pthread_mutex_unlock(&pool->mutex);
+    if (!hope && ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
+}
+
+/* ---- taking in what workers say ---- */
+
+static void join(struct ferry__worker *worker)
+{
+    pthread_join(worker->thread, NULL);
+    ferry__worker_unref(worker);
+}
+
+/* It is joined by the next one that ends: by then its thread is gone, and the loop need
+ * not wait for it. An end may make room for another thread. */
+static void worker_is_gone(struct ferry__worker *worker)
+{
+    struct ferry__pool *pool = worker->pool;
+    stop_being_idle(worker);
+    ferry__pool_remove(pool, worker);
+    if (pool->zombie) join(pool->zombie);
+    pool->zombie = worker;
+    if (ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
+}
+
+static void end_abandoned(struct ferry__job *job)
+{
+    job->worker->abandoned--;
+    ferry__limiter_give(job->limiter);
+    ferry_capacity_limiter_unref(job->limiter);
+    ferry__pool_free_job(job->pool, job);
+}
+
+void ferry__pool_job_done(struct ferry__message *message, bool refused)
+{
+    (void)refused; /* what has ended has ended */
+    struct ferry__job *job = ferry__container_of(message, struct ferry__job, done);
+    struct ferry__worker *worker = job->worker;
+    enum ferry__worker_now now = job->worker_now;
+    if (job->abandoned) end_abandoned(job);
+    else job->over(job, job->result);
+    if (now == FERRY__WORKER_IDLE) worker_is_idle(worker);
+    else if (now == FERRY__WORKER_GONE) worker_is_gone(worker);
+}
+
+void ferry__pool_worker_started(struct ferry__message *message, bool refused)
+{
+    (void)refused;
+    worker_is_idle(ferry__container_of(message, struct ferry__worker, started));
+}
+
+void ferry__pool_worker_ended(struct ferry__message *message, bool refused)
+{
+    (void)refused;
+    worker_is_gone(ferry__container_of(message, struct ferry__worker, ended));
+}
+
+/* ---- the end ---- */
+
+static void wait_until_made(struct ferry__pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    pool->closing = true;
+    while (pool->making) pthread_cond_wait(&pool->made, &pool->mutex);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+/* One with an abandoned job ends by itself, whenever that is. */
+static void dismiss(struct ferry__worker *worker)
+{
+    if (worker->abandoned > 0) {
+        pthread_detach(worker->thread);
+        ferry__worker_unref(worker);
+    } else {
+        ferry__worker_quit(worker);
+        join(worker);
+    }
+}
+
+void ferry__pool_close(struct ferry__pool *pool)
+{
+    wait_until_made(pool);
+    while (!ferry__list_is_empty(&pool->workers)) {
+        struct ferry__worker *worker = ferry__container_of(pool->workers.first,
+                                                           struct ferry__worker, place);
+        ferry__pool_remove(pool, worker);
+        dismiss(worker);
+    }
+    if (pool->zombie) join(pool->zombie);
+    struct ferry__link *link;
+    while ((link = ferry__list_take_first(&pool->spare_jobs)))
+        free(ferry__container_of(link, struct ferry__job, place));
+    ferry__pool_unref(pool);
+}

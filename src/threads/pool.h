@@ -1,0 +1,103 @@
+/* The workers of a loop.  SPDX-License-Identifier: MIT
+ *
+ * The loop counts a worker as idle from the moment it takes in the completion that says
+ * so, which is before the host can see the result; so idle workers are a list of the
+ * loop's own, last in first out, and handing over takes no lock. Only when none is idle
+ * does a job go into the queue, under the mutex, from which a worker that finishes
+ * helps itself. One thread is made at a time: the first by the loop, the next by
+ * whoever finds more in the queue than it can take.
+ *
+ * The pool is counted, the loop's reference and one for each worker: a worker with an
+ * abandoned job may outlive the loop. */
+#ifndef FERRY_SRC_THREADS_POOL_H
+#define FERRY_SRC_THREADS_POOL_H
+
+#include "threads/worker.h"
+#include <signal.h>
+
+struct ferry__pool {
+    atomic_size_t references;
+    ferry_token *token;
+    size_t stack_size;
+    double idle_timeout;
+    sigset_t sigmask; /* the loop's thread's */
+
+    /* The loop's. */
+    struct ferry__list idle;
+    struct ferry__worker *zombie;  /* the last that ended by itself, not yet joined */
+    struct ferry__list spare_jobs; /* records of jobs that may be abandoned */
+    size_t spare_count;
+
+    /* The mutex's. */
+    pthread_mutex_t mutex;
+    pthread_cond_t made; /* making has become false */
+    struct ferry__list workers;
+    struct ferry__list queue;
+    bool making;  /* a thread that has not looked at the queue yet */
+    bool failing; /* `failed` is on its way */
+    bool closing;
+    atomic_size_t queued; /* the queue's length; read without the mutex as a hint */
+
+    struct ferry__message failed; /* to the loop: a worker could not make the next */
+};
+
+struct ferry__pool *ferry__pool_new(ferry_token *token, size_t stack_size,
+                                    double idle_timeout);
+
+/* Joins the idle workers, and leaves those with abandoned jobs to themselves. The inbox
+ * is closed. */
+void ferry__pool_close(struct ferry__pool *pool);
+void ferry__pool_unref(struct ferry__pool *pool);
+
+/* ---- the loop's side (pool.c) ---- */
+
+/* A record for a job that may be abandoned; NULL: no memory. */
+struct ferry__job *ferry__pool_new_job(struct ferry__pool *pool);
+void ferry__pool_free_job(struct ferry__pool *pool, struct ferry__job *job);
+
+/* Hands a job over. From here on it is over by its `over`, revoked or abandoned. */
+void ferry__pool_submit(struct ferry__pool *pool, struct ferry__job *job);
+
+/* Takes it back. False: a worker has it. */
+bool ferry__pool_revoke(struct ferry__pool *pool, struct ferry__job *job);
+
+/* To be called when a worker becomes one that will not come free by itself: if jobs are
+ * queued and none is left that will, another is made. */
+void ferry__pool_check_hope(struct ferry__pool *pool);
+
+/* To be called when a worker could not be made: if none is left that will come free, the
+ * jobs in the queue fail with FERRY_E_NO_THREAD. */
+void ferry__pool_no_thread(struct ferry__pool *pool);
+
+/* The messages of workers. */
+void ferry__pool_job_done(struct ferry__message *message, bool refused);
+void ferry__pool_worker_started(struct ferry__message *message, bool refused);
+void ferry__pool_worker_ended(struct ferry__message *message, bool refused);
+
+/* ---- the queue, and the making of workers (growth.c); any thread ---- */
+
+void ferry__pool_enqueue(struct ferry__pool *pool, struct ferry__job *job);
+
+/* Takes a job out of the queue. False: it is not there any more. */
+bool ferry__pool_dequeue(struct ferry__pool *pool, struct ferry__job *job);
+
+/* The oldest job in the queue, for `worker` if that is not NULL; NULL: none. */
+struct ferry__job *ferry__pool_take(struct ferry__pool *pool,
+                                    struct ferry__worker *worker);
+
+/* Makes a worker if jobs are queued and none is being made. Less than 0: it cannot be
+ * done. */
+int ferry__pool_grow(struct ferry__pool *pool);
+
+/* The same in a worker: a failure is told to the loop. */
+void ferry__pool_help(struct ferry__pool *pool);
+
+/* The first thing a new worker does: it counts as made. Gives its first job, NULL if
+ * none. */
+struct ferry__job *ferry__pool_join(struct ferry__pool *pool,
+                                    struct ferry__worker *worker);
+
+/* Takes a worker out of the pool's list. */
+void ferry__pool_remove(struct ferry__pool *pool, struct ferry__worker *worker);
+
+#endif

@@ -1,0 +1,208 @@
+/* ferry_to_thread_run_sync: the host's side of a job.  SPDX-License-Identifier: MIT */
+#include "sync/limiter.h"
+#include "threads/calls.h"
+#include "threads/runtime.h"
+
+#include <errno.h>
+#include <ferry/error.h>
+#include <string.h>
+
+/* In the frame of the task that waits for a job. */
+struct ferry__host {
+    struct ferry__wait wait;
+    struct ferry__job *job;
+    ferry_capacity_limiter *limiter;
+    struct ferry__call *request; /* the job wants this run here, meanwhile */
+    int result;
+    bool over;
+    enum { NEVER_RAN, RAN, ABANDONED } fate; /* of the job, once it is over */
+};
+
+/* ---- what reaches the host while it waits ---- */
+
+static void finish(struct ferry__host *host, int fate, int result)
+{
+    struct ferry__job *job = host->job;
+    ferry__job_hold_clock(job, false);
+    ferry__job_unwatch_scope(job);
+    job->host = NULL;
+    host->over = true;
+    host->fate = fate;
+    host->result = result;
+}
+
+/* It has ended in its worker, or there will never be one for it. */
+static void over(struct ferry__job *job, int result)
+{
+    struct ferry__host *host = job->host;
+    ferry__job_heed_deadline(job);
+    finish(host, job->ran ? RAN : NEVER_RAN, result);
+    ferry__wake(&host->wait, 0);
+}
+
+void ferry__host_request(struct ferry__host *host, struct ferry__call *call)
+{
+    host->request = call;
+    ferry__wake(&host->wait, 0);
+}
+
+/* The record goes to the worker, and the token with it: the loop has both back when the
+ * job's end is delivered, if it lives to see it. */
+static void abandon(struct ferry__host *host)
+{
+    struct ferry__job *job = host->job;
+    finish(host, ABANDONED, -ECANCELED);
+    job->limiter = ferry_capacity_limiter_ref(host->limiter);
+    job->worker->abandoned++;
+    ferry__pool_check_hope(job->pool);
+}
+
+/* The host is cancelled. A job that no worker has yet is taken back, and one that has
+ * not begun yet comes back at once; one that runs is told, and abandoned if it may
+ * be. */
+static bool cancelled(struct ferry__wait *wait)
+{
+    struct ferry__host *host = ferry__container_of(wait, struct ferry__host, wait);
+    if (ferry__pool_revoke(host->job->pool, host->job)) {
+        finish(host, NEVER_RAN, -ECANCELED);
+        return true;
+    }
+    if (ferry__job_revoke(host->job) || !ferry__job_cancel(host->job)) return false;
+    abandon(host);
+    return true;
+}
+
+/* ---- the call ---- */
+
+static void wait_for_job(struct ferry__host *host, struct ferry__task *task)
+{
+    for (;;) {
+        ferry__wait(&host->wait); /* though it be over already: the task is ready then */
+        if (host->over) return;
+        struct ferry__call *request = host->request;
+        host->request = NULL;
+        host->wait = ferry__wait_for(task, cancelled);
+        ferry__call_serve(request, task);
+    }
+}
+
+static void prepare(struct ferry__job *job, ferry_fn *fn, void *arg,
+                    const ferry_to_thread_options *options)
+{
+    *job = (struct ferry__job){.fn = fn,
+                               .arg = arg,
+                               .on_abandon = options->on_abandon,
+                               .on_cancel = options->on_cancel,
+                               .may_be_abandoned = options->abandon_on_cancel,
+                               .over = over,
+                               .context = ferry__context_snapshot()};
+    if (options->name) strncpy(job->name, options->name, sizeof job->name - 1);
+}
+
+/* Hands the job over and waits for its fate. */
+static void run(struct ferry__host *host, struct ferry__task *task)
+{
+    struct ferry__job *job = host->job;
+    const struct ferry__block *blocks = task->blocks;
+    job->tasks = task->tasks;
+    job->host = host;
+    host->wait = ferry__wait_for(task, cancelled);
+    ferry__job_watch_scope(job, task->scope);
+    ferry__job_hold_clock(job, true);
+    ferry__pool_submit(ferry__runtime_of(task->tasks)->pool, job);
+    wait_for_job(host, task);
+    ferry__block_check_end(task, blocks);
+    if (host->fate == NEVER_RAN) ferry__context_unref(job->context);
+}
+
+static void run_shielded(struct ferry__host *host, struct ferry__task *task,
+                         ferry_fn *fn, void *arg, const ferry_to_thread_options *options)
+{
+    struct ferry__job job;
+    prepare(&job, fn, arg, options);
+    host->job = &job;
+    run(host, task);
+}
+
+static void run_abandonable(struct ferry__host *host, struct ferry__task *task,
+                            ferry_fn *fn, void *arg,
+                            const ferry_to_thread_options *options)
+{
+    struct ferry__pool *pool = ferry__runtime_of(task->tasks)->pool;
+    host->job = ferry__pool_new_job(pool);
+    if (host->job == NULL) {
+        host->result = FERRY_E_NO_MEMORY;
+        return;
+    }
+    prepare(host->job, fn, arg, options);
+    run(host, task);
+    if (host->fate != ABANDONED) ferry__pool_free_job(pool, host->job);
+}
+
+/* The job never ran: a caller that is told so by -ECANCELED has given its argument away
+ * (T13c). */
+static int never_ran(void *arg, const ferry_to_thread_options *options, int rc)
+{
+    if (rc == -ECANCELED && options->on_abandon) options->on_abandon(arg);
+    return rc;
+}
+
+/* With a token of the limiter's, which is given back here unless an abandoned job keeps
+ * it. */
+static int run_with_token(ferry_capacity_limiter *limiter, struct ferry__task *task,
+                          ferry_fn *fn, void *arg,
+                          const ferry_to_thread_options *options)
+{
+    struct ferry__host host = {.limiter = limiter};
+    if (options->abandon_on_cancel) run_abandonable(&host, task, fn, arg, options);
+    else run_shielded(&host, task, fn, arg, options);
+    if (host.fate != ABANDONED) ferry__limiter_give(limiter);
+    return host.fate == NEVER_RAN ? never_ran(arg, options, host.result) : host.result;
+}
+
+static int take_token(ferry_capacity_limiter *limiter, struct ferry__task *task)
+{
+    bool held;
+    if (ferry__task_is_cancelled(task)) return ferry_checkpoint();
+    return ferry__limiter_try(limiter) ? 0 : ferry__limiter_wait(limiter, task, &held);
+}
+
+static int check(ferry_fn *fn, void *arg, const ferry_to_thread_options *options)
+{
+    if (fn == NULL) return FERRY_E_INVALID;
+    bool lost = options->abandon_on_cancel && arg && options->on_abandon == NULL;
+    return lost ? FERRY_E_NO_OWNER : 0;
+}
+
+static int run_limited(ferry_capacity_limiter *limiter, struct ferry__task *task,
+                       ferry_fn *fn, void *arg, const ferry_to_thread_options *options)
+{
+    int rc = ferry__limiter_use(limiter);
+    if (rc == 0) rc = take_token(limiter, task);
+    return rc < 0 ? never_ran(arg, options, rc)
+                  : run_with_token(limiter, task, fn, arg, options);
+}
+
+int ferry_to_thread_run_sync(ferry_fn *fn, void *arg,
+                             const ferry_to_thread_options *options)
+{
+    static const ferry_to_thread_options defaults;
+    if (options == NULL) options = &defaults;
+    struct ferry__task *task;
+    int rc = ferry__task_here(&task);
+    if (rc == 0) rc = check(fn, arg, options);
+    if (rc < 0) return rc;
+    ferry_capacity_limiter *limiter = options->limiter
+                                          ? options->limiter
+                                          : ferry__runtime_of(task->tasks)->limiter;
+    ferry_capacity_limiter_ref(limiter); /* its other owners may let go meanwhile */
+    rc = run_limited(limiter, task, fn, arg, options);
+    ferry_capacity_limiter_unref(limiter);
+    return rc;
+}
+
+ferry_capacity_limiter *ferry_to_thread_current_default_limiter(void)
+{
+    struct ferry__tasks *tasks = ferry__tasks_current();
+    return tasks ? ferry__runtime_of(tasks)->limiter : NULL;
+}

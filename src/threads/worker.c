@@ -1,0 +1,267 @@
+/* The thread of a worker.  SPDX-License-Identifier: MIT */
+#include "threads/worker.h"
+
+#include "threads/pool.h"
+#include <errno.h>
+#include <ferry/from_thread.h>
+#include <stdlib.h>
+
+struct ferry__job ferry__slot_parked, ferry__slot_gone, ferry__slot_quit;
+
+static _Thread_local struct ferry__worker *current;
+
+__attribute__((noinline)) struct ferry__worker *ferry__worker_current(void)
+{
+    return current;
+}
+
+__attribute__((noinline)) static void set_current(struct ferry__worker *worker)
+{
+    current = worker;
+}
+
+void ferry__worker_unref(struct ferry__worker *worker)
+{
+    /* acq_rel: the other holder's last use comes before the end. */
+    if (atomic_fetch_sub_explicit(&worker->references, 1, memory_order_acq_rel) != 1)
+        return;
+    ferry__parker_destroy(&worker->parker);
+    ferry_token_unref(worker->token);
+    ferry__pool_unref(worker->pool);
+    free(worker);
+}
+
+/* ---- the slot ---- */
+
+bool ferry__worker_hand(struct ferry__worker *worker, struct ferry__job *job)
+{
+    /* release: pairs with the exchange in look_into_slot: the job's fields come
+     * before. */
+    struct ferry__job *before = atomic_exchange_explicit(&worker->slot, job,
+                                                         memory_order_acq_rel);
+    if (before == FERRY__SLOT_GONE) return false;
+    if (before == FERRY__SLOT_PARKED) ferry__unpark(&worker->parker);
+    return true;
+}
+
+bool ferry__worker_take_back(struct ferry__worker *worker, struct ferry__job *job)
+{
+    /* The worker is awake, or about to be: it finds nothing and parks again. */
+    return atomic_compare_exchange_strong_explicit(
+        &worker->slot, &job, FERRY__SLOT_EMPTY, memory_order_relaxed,
+        memory_order_relaxed);
+}
+
+void ferry__worker_quit(struct ferry__worker *worker)
+{
+    ferry__worker_hand(worker, FERRY__SLOT_QUIT);
+}
+
+/* What has been put there; NULL: nothing. */
+static struct ferry__job *look_into_slot(struct ferry__worker *worker)
+{
+    /* acquire: pairs with the exchange in ferry__worker_hand. */
+    struct ferry__job *job = atomic_exchange_explicit(&worker->slot, FERRY__SLOT_EMPTY,
+                                                      memory_order_acquire);
+    return job == FERRY__SLOT_PARKED ? NULL : job;
+}
+
+static bool change_slot(struct ferry__worker *worker, struct ferry__job *from,
+                        struct ferry__job *to)
+{
+    return atomic_compare_exchange_strong_explicit(
+        &worker->slot, &from, to, memory_order_relaxed, memory_order_relaxed);
+}
+
+/* Waits until it is handed a job; NULL: it shall end, or has waited long enough. A job
+ * handed over at the very end of that wait is taken: the loop's exchange or ours comes
+ * first. */
+static struct ferry__job *wait_for_job(struct ferry__worker *worker)
+{
+    for (;;) {
+        struct ferry__job *job = look_into_slot(worker);
+        if (job == FERRY__SLOT_QUIT) return NULL;
+        if (job) return job;
+        if (!change_slot(worker, FERRY__SLOT_EMPTY, FERRY__SLOT_PARKED)) continue;
+        if (ferry__park_for(&worker->parker, worker->pool->idle_timeout)) continue;
+        if (change_slot(worker, FERRY__SLOT_PARKED, FERRY__SLOT_GONE)) return NULL;
+    }
+}
+
+/* ---- running a job ---- */
+
+/* The kernel is asked only for jobs that have a name. */
+static void name_thread(const char *name)
+{
+#ifdef __APPLE__
+    pthread_setname_np(name);
+#else
+    pthread_setname_np(pthread_self(), name);
+#endif
+}
+
+/* Users' code may be cancelled, the worker's own may not: a worker that ended between
+ * taking a job and delivering it would leave its host hanging. */
+static void set_cancellable(bool cancellable)
+{
+    int before;
+    pthread_setcancelstate(cancellable ? PTHREAD_CANCEL_ENABLE : PTHREAD_CANCEL_DISABLE,
+                           &before);
+}
+
+/* When it ends nothing of the job's is left with the worker (T34). */
+static void leave_job(struct ferry__worker *worker)
+{
+    struct ferry__context *context = worker->job->context;
+    worker->job->context = NULL;
+    ferry__context_unref(context);
+    ferry__context_swap_slot(NULL);
+    set_current(NULL);
+    worker->job = NULL;
+}
+
+/* Nobody is left to take the job in: the run is over, which only an abandoned one
+ * outlives. */
+static void free_orphan(struct ferry__job *job)
+{
+    ferry_capacity_limiter_unref(job->limiter);
+    free(job);
+}
+
+/* The job has been settled; delivers it. The worker's next job is taken before, so that
+ * the loop knows whether the worker is idle as soon as it knows the result; it runs
+ * after. */
+static struct ferry__job *deliver(struct ferry__worker *worker, struct ferry__job *job,
+                                  bool gone)
+{
+    struct ferry__job *next = gone ? NULL : ferry__pool_take(worker->pool, worker);
+    job->worker_now = gone   ? FERRY__WORKER_GONE
+                      : next ? FERRY__WORKER_BUSY
+                             : FERRY__WORKER_IDLE;
+    job->done.deliver = ferry__pool_job_done;
+    if (ferry__token_push(worker->token, &job->done)) return next;
+    free_orphan(job);
+    worker->orphaned = true;
+    return NULL;
+}
+
+static struct ferry__job *finish_job(struct ferry__worker *worker, bool gone)
+{
+    struct ferry__job *job = worker->job;
+    if (atomic_load_explicit(&job->state, memory_order_relaxed) == FERRY__JOB_ABANDONED)
+        /* release: pairs with the load in ferry_abandoned_count, after on_abandon. */
+        atomic_fetch_sub_explicit(&ferry__abandoned, 1, memory_order_release);
+    leave_job(worker);
+    return deliver(worker, job, gone);
+}
+
+/* The function has ended; what comes with the argument after that (T13c). */
+static struct ferry__job *end_job(struct ferry__worker *worker, int result, bool gone)
+{
+    struct ferry__job *job = worker->job;
+    bool abandoned = job->ran && ferry__job_end(job);
+    bool given_away = abandoned || (job->ran && result == -ECANCELED);
+    job->result = result;
+    if (given_away && job->on_abandon) job->on_abandon(job->arg);
+    return finish_job(worker, gone);
+}
+
+static int call(struct ferry__worker *worker, struct ferry__job *job)
+{
+    worker->in_function = true;
+    set_cancellable(true);
+    job->ran = ferry__job_begin(job);
+    int result = job->ran ? job->fn(job->arg) : -ECANCELED;
+    set_cancellable(false);
+    ferry__token_check_process(worker->token, "a job");
+    worker->in_function = false;
+    return result;
+}
+
+/* Gives the next job, if there was one in the queue. */
+static struct ferry__job *run_job(struct ferry__worker *worker, struct ferry__job *job)
+{
+    worker->job = job;
+    set_current(worker);
+    ferry__context_swap_slot(&job->context);
+    ferry__pool_help(worker->pool);
+    bool named = job->name[0];
+    if (named) name_thread(job->name);
+    int result = call(worker, job);
+    if (named) name_thread("ferry-worker");
+    return end_job(worker, result, false);
+}
+
+/* The thread ends in the midst of a job: by pthread_exit or pthread_cancel, in its
+ * function or in its on_abandon. The host gets its answer all the same. */
+static void thread_exits(void *arg)
+{
+    struct ferry__worker *worker = arg;
+    set_cancellable(false);
+    if (worker->in_function) {
+        worker->in_function = false;
+        end_job(worker, FERRY_E_THREAD_EXITED, true);
+    } else {
+        finish_job(worker, true);
+    }
+    ferry__worker_unref(worker);
+}
+
+static void serve(struct ferry__worker *worker)
+{
+    struct ferry__job *job = ferry__pool_join(worker->pool, worker);
+    worker->started.deliver = ferry__pool_worker_started;
+    if (job == NULL && !ferry__token_push(worker->token, &worker->started)) return;
+    while (!worker->orphaned && (job || (job = wait_for_job(worker))))
+        job = run_job(worker, job);
+}
+
+void *ferry__worker_main(void *arg)
+{
+    struct ferry__worker *worker = arg;
+    set_cancellable(false);
+    name_thread("ferry-worker");
+    pthread_cleanup_push(thread_exits, worker);
+    serve(worker);
+    pthread_cleanup_pop(0);
+    worker->ended.deliver = ferry__pool_worker_ended;
+    ferry__token_push(worker->token,
+                      &worker->ended); /* refused: the pool's end joins it */
+    ferry__worker_unref(worker);
+    return NULL;
+}
+
+/* ---- the public questions ---- */
+
+bool ferry_is_worker_thread(void)
+{
+    return ferry__worker_current() != NULL;
+}
+
+int ferry_from_thread_check_cancelled(void)
+{
+    struct ferry__worker *worker = ferry__worker_current();
+    if (worker == NULL) return FERRY_E_NO_LOOP;
+    return ferry__job_is_cancelled(worker->job, worker->token) ? -ECANCELED : 0;
+}
+
+int ferry_job_sigmask(sigset_t *set)
+{
+    struct ferry__worker *worker = ferry__worker_current();
+    if (set == NULL) return FERRY_E_INVALID;
+    if (worker == NULL) return FERRY_E_NO_LOOP;
+    *set = worker->pool->sigmask;
+    return 0;
+}
+
+size_t ferry_abandoned_count(void)
+{
+    return atomic_load_explicit(&ferry__abandoned, memory_order_acquire);
+}
+
+void ferry__worker_forget(void)
+{
+    if (current) pthread_sigmask(SIG_SETMASK, &current->pool->sigmask, NULL);
+    current = NULL;
+    atomic_store_explicit(&ferry__abandoned, 0, memory_order_relaxed);
+}

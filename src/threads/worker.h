@@ -1,0 +1,67 @@
+/* A worker: one thread that runs jobs, and the slot through which it is handed them.
+ * SPDX-License-Identifier: MIT
+ *
+ * The slot is one word: a job; or that the worker is awake and will look (EMPTY), is
+ * parked, has ended by itself (GONE) or shall end (QUIT). One exchange hands over the
+ * job and tells whether a wake is owed. Only the loop puts jobs in, and only while it
+ * counts the worker as idle. */
+#ifndef FERRY_SRC_THREADS_WORKER_H
+#define FERRY_SRC_THREADS_WORKER_H
+
+#include "loop/parker.h"
+#include "threads/job.h"
+#include <pthread.h>
+
+extern struct ferry__job ferry__slot_parked, ferry__slot_gone, ferry__slot_quit;
+#define FERRY__SLOT_EMPTY NULL
+#define FERRY__SLOT_PARKED (&ferry__slot_parked)
+#define FERRY__SLOT_GONE (&ferry__slot_gone)
+#define FERRY__SLOT_QUIT (&ferry__slot_quit)
+
+struct ferry__worker {
+    atomic_int references; /* the pool's and the thread's */
+    struct ferry__pool *pool;
+    ferry_token *token;
+    pthread_t thread; /* written by the thread itself before it is first told of */
+
+    /* Shared. */
+    _Atomic(struct ferry__job *) slot;
+    struct ferry__parker parker;
+
+    /* The loop's. */
+    struct ferry__link idle_place;
+    bool is_idle;
+    bool is_calling; /* its job waits in a call into this loop */
+    int abandoned;   /* jobs of it that are, until their ends have been taken in */
+
+    /* The pool's mutex. */
+    struct ferry__link place;
+
+    /* The thread's. */
+    struct ferry__job *job;        /* what it runs */
+    bool in_function;              /* the job's function, rather than its on_abandon */
+    bool orphaned;                 /* the run is over: there will be no other job */
+    struct ferry__message started; /* to the loop: made, and idle */
+    struct ferry__message ended;   /* to the loop: gone */
+};
+
+/* The thread of a worker. It has one reference to it. */
+void *ferry__worker_main(void *worker);
+void ferry__worker_unref(struct ferry__worker *worker);
+
+/* The worker that this thread is, while it runs a job; NULL otherwise. */
+struct ferry__worker *ferry__worker_current(void);
+
+/* Loop: puts a job into the slot. False: the worker has ended. */
+bool ferry__worker_hand(struct ferry__worker *worker, struct ferry__job *job);
+
+/* Loop: takes it back. False: the worker has it. */
+bool ferry__worker_take_back(struct ferry__worker *worker, struct ferry__job *job);
+
+/* Loop: ends an idle worker. */
+void ferry__worker_quit(struct ferry__worker *worker);
+
+/* In a forked child, in the thread that forked. */
+void ferry__worker_forget(void);
+
+#endif

@@ -1,0 +1,173 @@
+/* The adapter for libuv.  SPDX-License-Identifier: MIT
+ *
+ * Three kinds of handles in the host's loop, each of which ends in a turn: a poll for
+ * each watched descriptor, a timer for the deadline, and an idle handle, active while
+ * ferry asks for another turn, which keeps the host's poll from waiting.
+ *
+ * libuv keeps the time of its last poll for the timers it starts; a turn may have
+ * lasted, so that time is refreshed after it, or a timer of the host's would fire early
+ * or late by as much. Deadlines are rounded up to libuv's milliseconds on the same
+ * scale as its own clock, which it rounds down: so none fires early, and each is late
+ * by at most one millisecond for it. */
+#include <ferry/error.h>
+#include <ferry/uv.h>
+#include <math.h>
+#include <stdlib.h>
+#include <uv.h>
+
+/* Thirty thousand years, in milliseconds: fits libuv's integers, and a double
+ * exactly. */
+#define LATEST 1e15
+
+struct uv_state {
+    ferry_loop *loop;
+    uv_loop_t *host;
+    uv_timer_t deadline;
+    uv_idle_t again;
+    uv_loop_t own; /* the host, where ferry made it */
+};
+
+static double uv_now_seconds(void)
+{
+    return (double)uv_hrtime() / 1e9;
+}
+
+static void turn(struct uv_state *state)
+{
+    bool more = ferry_loop_turn(state->loop);
+    uv_update_time(state->host);
+    if (!more) uv_stop(state->host);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    turn(timer->data);
+}
+
+static void on_again(uv_idle_t *idle)
+{
+    uv_idle_stop(idle);
+    turn(idle->data);
+}
+
+struct poll {
+    uv_poll_t handle;
+    struct uv_state *state;
+    ferry_watch *watch; /* NULL: unwatched, and waiting for its end */
+};
+
+static void on_poll(uv_poll_t *handle, int status, int events)
+{
+    struct poll *poll = handle->data;
+    struct uv_state *state = poll->state;
+    /* An error is for whoever reads or writes to find. */
+    int seen = status < 0 ? FERRY_READABLE | FERRY_WRITABLE
+                          : (events & UV_READABLE ? FERRY_READABLE : 0) |
+                                (events & UV_WRITABLE ? FERRY_WRITABLE : 0);
+    poll->watch->ready(poll->watch, seen & poll->watch->events);
+    turn(state);
+}
+
+static int uv_watch(void *arg, ferry_watch *watch)
+{
+    struct poll *poll = calloc(1, sizeof *poll);
+    if (poll == NULL) return FERRY_E_NO_MEMORY;
+    poll->state = arg;
+    poll->watch = watch;
+    poll->handle.data = poll;
+    if (uv_poll_init(poll->state->host, &poll->handle, watch->fd) != 0) {
+        free(poll);
+        return FERRY_E_BACKEND;
+    }
+    watch->adapter = poll;
+    uv_poll_start(&poll->handle,
+                  (watch->events & FERRY_READABLE ? UV_READABLE : 0) |
+                      (watch->events & FERRY_WRITABLE ? UV_WRITABLE : 0),
+                  on_poll);
+    return 0;
+}
+
+static void free_poll(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void uv_unwatch(void *arg, ferry_watch *watch)
+{
+    (void)arg;
+    struct poll *poll = watch->adapter;
+    uv_poll_stop(&poll->handle);
+    uv_close((uv_handle_t *)&poll->handle, free_poll);
+}
+
+static int uv_open(ferry_loop *loop, void **out)
+{
+    struct uv_state *state = calloc(1, sizeof *state);
+    if (state == NULL) return FERRY_E_NO_MEMORY;
+    if (uv_loop_init(&state->own) != 0) {
+        free(state);
+        return FERRY_E_BACKEND;
+    }
+    state->loop = loop;
+    state->host = &state->own;
+    uv_timer_init(state->host, &state->deadline);
+    uv_idle_init(state->host, &state->again);
+    state->deadline.data = state->again.data = state;
+    *out = state;
+    return 0;
+}
+
+static void uv_close_state(void *arg, void (*closed)(void *arg), void *closed_arg)
+{
+    struct uv_state *state = arg;
+    uv_close((uv_handle_t *)&state->deadline, NULL);
+    uv_close((uv_handle_t *)&state->again, NULL);
+    uv_run(state->host, UV_RUN_DEFAULT); /* until every handle's end has been told */
+    uv_loop_close(&state->own);
+    free(state);
+    closed(closed_arg);
+}
+
+static int uv_run_host(void *arg)
+{
+    struct uv_state *state = arg;
+    uv_run(state->host, UV_RUN_DEFAULT);
+    return 0;
+}
+
+static void uv_wake(void *arg)
+{
+    struct uv_state *state = arg;
+    uv_idle_start(&state->again, on_again);
+}
+
+static void uv_set_deadline(void *arg, double when)
+{
+    struct uv_state *state = arg;
+    if (isinf(when)) {
+        uv_timer_stop(&state->deadline);
+        return;
+    }
+    uv_update_time(state->host);
+    /* The next millisecond, not ceil: a product that was rounded down to a whole one
+     * would fire early by the rounding. */
+    double left = floor(fmin(when * 1e3, LATEST)) + 1 - (double)uv_now(state->host);
+    uv_timer_start(&state->deadline, on_deadline, left > 0 ? (uint64_t)left : 0, 0);
+}
+
+const ferry_backend ferry_uv_backend = {
+    .name = "uv",
+    .open = uv_open,
+    .close = uv_close_state,
+    .run = uv_run_host,
+    .wake = uv_wake,
+    .now = uv_now_seconds,
+    .set_deadline = uv_set_deadline,
+    .watch = uv_watch,
+    .unwatch = uv_unwatch,
+};
+
+__attribute__((constructor)) static void register_uv(void)
+{
+    ferry_backend_register(&ferry_uv_backend);
+}

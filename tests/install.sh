@@ -1,0 +1,71 @@
+#!/bin/sh
+# Installs the build into a directory of its own and uses it as a stranger would: headers
+# one by one, programs in C and C++ by pkg-config, and one linked statically.
+# SPDX-License-Identifier: MIT
+#
+# install.sh BUILD PREFIX LIBDIR uv|mock, with CC and SOURCES (tests/test_install) set.
+# shellcheck disable=SC2046,SC2086 # flags are words, meant to be split
+set -eu
+
+build=$1 prefix=$2 libdir=$3 backend=$4
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT INT TERM
+
+DESTDIR=$root meson install -C "$build" --no-rebuild --quiet
+here=$root$prefix
+libraries=$here/$libdir
+export PKG_CONFIG_PATH="$libraries/pkgconfig"
+export LD_LIBRARY_PATH="$libraries"
+
+pc() {
+    pkg-config --define-variable=prefix="$here" "$@"
+}
+
+strict='-Wall -Wextra -Wpedantic -Werror'
+
+echo "-- what is there"
+for file in include/ferry.h include/ferry/base.h "$libdir/libferry.so.0" \
+    "$libdir/libferry.a" "$libdir/pkgconfig/ferry.pc"; do
+    test -e "$here/$file" || { echo "$file is not installed"; exit 1; }
+done
+if [ "$backend" = uv ]; then
+    test -e "$here/include/ferry/uv.h" -a -e "$libraries/libferry-uv.so.0"
+    test "$(pc --print-requires ferry-uv)" = ferry
+else
+    test ! -e "$here/include/ferry/uv.h" -a ! -e "$libraries/pkgconfig/ferry-uv.pc"
+fi
+
+echo "-- nothing but ferry's own names"
+others=$(nm -D --defined-only "$libraries"/libferry*.so.0 | awk 'NF == 3 { print $3 }' |
+    grep -v '^ferry_[a-z]' || true)
+test -z "$others" || { echo "exported too:" "$others"; exit 1; }
+
+echo "-- each header by itself"
+for header in "$here"/include/ferry.h "$here"/include/ferry/*.h; do
+    echo "#include <${header#"$here/include/"}>" >"$root/alone.c"
+    $CC -std=c11 $strict $(pc --cflags ferry) -fsyntax-only "$root/alone.c"
+done
+
+echo "-- a program in C, which loads the default backend by name"
+$CC -std=c11 $strict $(pc --cflags ferry) "$SOURCES/consumer.c" -o "$root/in_c" \
+    $(pc --libs ferry)
+"$root/in_c" "$backend"
+
+if command -v c++ >/dev/null; then
+    echo "-- one in C++"
+    c++ -std=c++11 $strict $(pc --cflags ferry) "$SOURCES/consumer.cc" -o "$root/in_cc" \
+        $(pc --libs ferry)
+    "$root/in_cc" "$backend"
+fi
+
+if [ "$backend" = uv ]; then
+    echo "-- one that links the adapter"
+    $CC -std=c11 $strict -DWITH_UV $(pc --cflags ferry-uv) "$SOURCES/consumer.c" \
+        -o "$root/with_uv" $(pc --libs ferry-uv)
+    "$root/with_uv" uv
+    echo "-- one that is linked to both archives"
+    $CC -std=c11 $strict -DWITH_UV $(pc --cflags ferry-uv) "$SOURCES/consumer.c" \
+        -o "$root/archives" "$libraries/libferry-uv.a" "$libraries/libferry.a" \
+        $(pkg-config --libs libuv) -pthread -lm
+    env -u LD_LIBRARY_PATH "$root/archives" uv
+fi
