@@ -56,7 +56,9 @@ PLAIN_TEST(wakes, "F21: exactly the push that finds the loop asleep wakes it")
     return 0;
 }
 
-PLAIN_TEST(closed, "F7 F21: what lands before the close is found by it, what comes later refused")
+PLAIN_TEST(
+    closed,
+    "F7 F21: what lands before the close is found by it, what comes later refused")
 {
     struct item items[3] = {0};
     token = ferry__token_new(no_time);
@@ -106,7 +108,8 @@ static int take_until(int enough, int *next)
     int taken = 0;
     while (taken < enough) {
         if (ferry__inbox_sleep(&token->inbox)) {
-            struct pollfd polled = {.fd = token->inbox.wakefd.readable, .events = POLLIN};
+            struct pollfd polled = {.fd = token->inbox.wakefd.readable,
+                                    .events = POLLIN};
             CHECK(poll(&polled, 1, (int)(test_patience() * 1000)) == 1);
             ferry__wakefd_clear(&token->inbox.wakefd);
         }
@@ -115,7 +118,8 @@ static int take_until(int enough, int *next)
     return taken;
 }
 
-PLAIN_TEST(threads, "F21 F26: eight threads push while the loop sleeps, wakes and closes")
+PLAIN_TEST(threads,
+           "F21 F26: eight threads push while the loop sleeps, wakes and closes")
 {
     int items = test_scale(20000, 1000000), next[PUSHERS] = {0};
     struct pusher pushers[PUSHERS] = {0};
@@ -123,7 +127,8 @@ PLAIN_TEST(threads, "F21 F26: eight threads push while the loop sleeps, wakes an
     token = ferry__token_new(no_time);
     for (int i = 0; i < PUSHERS; i++) {
         pushers[i] = (struct pusher){.number = i, .items = items};
-        CHECK((pushers[i].item = calloc((size_t)items, sizeof *pushers[i].item)) != NULL);
+        CHECK((pushers[i].item = calloc((size_t)items, sizeof *pushers[i].item)) !=
+              NULL);
         threads[i] = spawn_thread(push_all, &pushers[i]);
     }
     int taken = take_until(PUSHERS * items * 3 / 4, next);
@@ -157,7 +162,8 @@ static int answer(void *arg)
     return 0;
 }
 
-PLAIN_TEST(parker, "F1: no wake between two threads is lost, before the park or after it")
+PLAIN_TEST(parker,
+           "F1: no wake between two threads is lost, before the park or after it")
 {
     struct pair pair = {.rounds = test_scale(20000, 1000000)};
     ferry__parker_init(&pair.ping);

@@ -77,7 +77,8 @@ PLAIN_TEST(random, "E6: timers armed, disarmed and fired at random, against an a
     for (int round = 0; round < test_scale(20000, 2000000); round++) {
         struct alarm *alarm = &alarms[rand_r(&seed) % MOST];
         alarm->number = (int)(alarm - alarms);
-        if (ferry__timer_is_armed(&alarm->timer)) ferry__timers_remove(&timers, &alarm->timer);
+        if (ferry__timer_is_armed(&alarm->timer))
+            ferry__timers_remove(&timers, &alarm->timer);
         else ferry__timers_add(&timers, &alarm->timer, now + rand_r(&seed) % 1000, note);
         if (round % 64 == 0) fire_all(&timers, now += rand_r(&seed) % 20);
         for (int i = 1; i < fired_count; i++)

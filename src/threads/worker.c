@@ -109,6 +109,15 @@ static void set_cancellable(bool cancellable)
                            &before);
 }
 
+/* A pthread_cancel that a job or its on_abandon has left pending is theirs: the thread
+ * ends with them (thread_exits), not in the midst of another's job. */
+static void end_if_cancelled(void)
+{
+    set_cancellable(true);
+    pthread_testcancel();
+    set_cancellable(false);
+}
+
 /* When it ends nothing of the job's is left with the worker (T34). */
 static void leave_job(struct ferry__worker *worker)
 {
@@ -163,6 +172,7 @@ static struct ferry__job *end_job(struct ferry__worker *worker, int result, bool
     bool given_away = abandoned || (job->ran && result == -ECANCELED);
     job->result = result;
     if (given_away && job->on_abandon) job->on_abandon(job->arg);
+    if (!gone) end_if_cancelled();
     return finish_job(worker, gone);
 }
 

@@ -1,0 +1,122 @@
+/* Calls into threads when there is no memory.  SPDX-License-Identifier: MIT */
+#include "calls.h"
+
+/* ---- malloc, with a switch ---- */
+
+#if defined __has_feature
+#define HAS_FEATURE(name) __has_feature(name)
+#else
+#define HAS_FEATURE(name) 0
+#endif
+
+static atomic_bool no_memory;
+static atomic_int refused;
+
+#if defined __GLIBC__ && !defined __SANITIZE_THREAD__ &&               \
+    !defined __SANITIZE_ADDRESS__ && !HAS_FEATURE(thread_sanitizer) && \
+    !HAS_FEATURE(address_sanitizer)
+enum { OWNS_MALLOC = true };
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *memory, size_t size);
+
+static bool refuse(void)
+{
+    if (!atomic_load(&no_memory)) return false;
+    atomic_fetch_add(&refused, 1);
+    return true;
+}
+
+/* These stand before libc's own for the whole process, libferry's calls among them. */
+void *malloc(size_t size)
+{
+    return refuse() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return refuse() ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+    return refuse() ? NULL : __libc_realloc(memory, size);
+}
+#else
+enum { OWNS_MALLOC = false };
+#endif
+
+/* ---- calls ---- */
+
+static FERRY_CONTEXT_VAR(colour, NULL);
+static char red[] = "red";
+
+static int has_red(void *arg)
+{
+    (void)arg;
+    return ferry_context_var_get(&colour) == red;
+}
+
+static int count(void *arg)
+{
+    return counter_add(arg, 1);
+}
+
+static void count_abandoned(void *arg)
+{
+    count(arg);
+}
+
+/* A call while there is none; gives how often memory was asked for. */
+static int call_without_memory(ferry_fn *fn, void *arg,
+                               const ferry_to_thread_options *options, int *rc)
+{
+    if (!OWNS_MALLOC) SKIP("a sanitizer or a libc of its own kind owns malloc");
+    atomic_store(&refused, 0);
+    atomic_store(&no_memory, true);
+    *rc = ferry_to_thread_run_sync(fn, arg, options);
+    atomic_store(&no_memory, false);
+    return atomic_load(&refused);
+}
+
+LOOP_TEST(no_memory_is_needed, "T38 X10: a shielded job needs no memory")
+{
+    int rc;
+    CHECK_OK(ferry_context_var_set(&colour, red, NULL));
+    CHECK_EQ_RC(ferry_to_thread_run_sync(has_red, NULL, NULL), 1); /* makes the worker */
+    for (int i = 0; i < 10; i++) {
+        CHECK_EQ_INT(call_without_memory(has_red, NULL, NULL, &rc), 0);
+        CHECK_EQ_RC(rc, 1);
+    }
+    return 0;
+}
+
+LOOP_TEST(no_memory_for_a_record,
+          "T38 T13c: FERRY_E_NO_MEMORY for one that may be abandoned; nothing started")
+{
+    int rc;
+    struct counter ran = {0}; /* on_abandon would count too */
+    ferry_to_thread_options options = {.abandon_on_cancel = true,
+                                       .on_abandon = count_abandoned};
+    CHECK_EQ_RC(ferry_to_thread_run_sync(has_red, NULL, NULL), 0);
+    CHECK_EQ_INT(call_without_memory(count, &ran, &options, &rc), 1);
+    CHECK_EQ_RC(rc, FERRY_E_NO_MEMORY);
+    CHECK_EQ_INT(counter_get(&ran), 0);
+    CHECK_EQ_INT(borrowed(NULL), 0);
+    CHECK_EQ_RC(ferry_to_thread_run_sync(count, &ran, &options), 1);
+    return 0;
+}
+
+LOOP_TEST(no_memory_for_a_worker,
+          "T38 T28: FERRY_E_NO_THREAD if there is none for the first worker; token back")
+{
+    int rc;
+    struct counter ran = {0};
+    CHECK(call_without_memory(count, &ran, NULL, &rc) > 0);
+    CHECK_EQ_RC(rc, FERRY_E_NO_THREAD);
+    CHECK_EQ_INT(counter_get(&ran), 0);
+    CHECK_EQ_INT(borrowed(NULL), 0);
+    CHECK_EQ_RC(ferry_to_thread_run_sync(count, &ran, NULL), 1);
+    return 0;
+}
