@@ -1,4 +1,5 @@
-/* The inbox, its wake descriptor and the parker, under threads.  SPDX-License-Identifier: MIT */
+/* The inbox, its wake descriptor and the parker, under threads.
+ * SPDX-License-Identifier: MIT */
 #include "harness.h"
 #include "loop/parker.h"
 #include "loop/token.h"

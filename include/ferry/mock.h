@@ -26,7 +26,7 @@ FERRY_API int ferry_mock_release(ferry_token *token);
 /* Moves the clock on by so many seconds, held or not; what is due runs when the loop
  * next turns. Suspends: no, but blocks a thread that is not the loop's until it is
  * done. Thread: loop, or a worker during a job. Errors: FERRY_E_NO_LOOP, _INVALID (not
- * a mock loop; less than 0; NaN), _RUN_FINISHED. */
+ * a mock loop; less than 0, infinite or NaN), _RUN_FINISHED. */
 FERRY_API int ferry_mock_advance(double seconds);
 
 /* The same for any other thread. */

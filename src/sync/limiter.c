@@ -139,9 +139,9 @@ void ferry__limiter_give(ferry_capacity_limiter *limiter)
 int ferry_capacity_limiter_set_total_tokens(ferry_capacity_limiter *limiter,
                                             int total_tokens)
 {
+    if (total_tokens < 0) return FERRY_E_INVALID;
     int rc = ferry__limiter_use(limiter);
     if (rc < 0) return rc;
-    if (total_tokens < 0) return FERRY_E_INVALID;
     atomic_store_explicit(&limiter->total, total_tokens, memory_order_relaxed);
     admit(limiter);
     return 0;

@@ -48,13 +48,20 @@ int ferry__block_check(struct ferry__block *block, struct ferry__task **task)
     return (*task)->blocks == block ? 0 : another_block(*task, block);
 }
 
-void ferry__block_check_end(struct ferry__task *task,
-                            const struct ferry__block *expected)
+static bool is_open(const struct ferry__task *task, const struct ferry__block *block)
+{
+    const struct ferry__block *open = task->blocks;
+    while (open && open != block) open = open->outer;
+    return open == block;
+}
+
+void ferry__block_check_end(struct ferry__task *task, const struct ferry__block *expected)
 {
     if (task->blocks == expected) return;
-    if (task->blocks == NULL)
+    if (!is_open(task, expected))
         ferry__fatal("%s: a job has left a block that was entered before it began",
                      ferry__task_label(task).text);
     ferry__fatal("%s ends inside %s %p, which it entered and has not left",
-                 ferry__task_label(task).text, task->blocks->kind, (void *)task->blocks);
+                 ferry__task_label(task).text, task->blocks->kind,
+                 (void *)task->blocks);
 }

@@ -87,8 +87,8 @@ int ferry_task_group_exit(ferry_task_group *group, int rc)
     note(group, rc);
     join_all(group, task);
     if (group->error) {
-        ferry__scope_leave(task, &group->scope,
-                           0); /* absorbs nothing, -ECANCELED either */
+        /* Not handed to the scope: an -ECANCELED that is an error is not absorbed. */
+        ferry__scope_leave(task, &group->scope, 0);
         return group->error;
     }
     int result = ferry__scope_leave(task, &group->scope,
