@@ -48,7 +48,7 @@ run() { # run NAME TITLE PREFIX [options of `meson test`...]
     $prefix meson test -C "build/$name" --no-rebuild --print-errorlogs "$@" \
         >"build/$name.log" 2>&1
     # The list of what went well says nothing; the count below does.
-    grep -vE '^(ninja: |Full log written|[0-9]+/[0-9]+ .* (OK|SKIP) |$)' \
+    grep -vE '^(ninja: |Full log written| *[0-9]+/[0-9]+ .* (OK|SKIP) |$)' \
         "build/$name.log" |
         grep -vE '^(Ok|Expected Fail|Fail|Unexpected Pass|Skipped|Timeout): +[0-9]+ *$'
     # shellcheck disable=SC2046 # three numbers
