@@ -1,5 +1,5 @@
-/* What a test must not leave behind, as the kernel tells it. SPDX-License-Identifier:
- * MIT
+/* What a test must not leave behind, as the kernel tells it.
+ * SPDX-License-Identifier: MIT
  *
  * Where there is no /proc, only abandoned jobs are looked at. */
 #include "leftovers.h"

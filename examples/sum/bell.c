@@ -1,5 +1,5 @@
-/* Waiting in the loop until a condition may have changed.  SPDX-License-Identifier:
- * MIT
+/* Waiting in the loop until a condition may have changed.
+ * SPDX-License-Identifier: MIT
  *
  * A condition variable for tasks: `while (!condition) bell_wait(&bell)`. An event is
  * set once and for all, so each wait has one of its own, in the waiter's frame. Used

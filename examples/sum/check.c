@@ -1,5 +1,5 @@
-/* Checking lists of digests, and what is said about each.  SPDX-License-Identifier:
- * MIT */
+/* Checking lists of digests, and what is said about each.
+ * SPDX-License-Identifier: MIT */
 #include "sum.h"
 #include <stdio.h>
 #include <string.h>

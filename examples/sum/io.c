@@ -1,5 +1,5 @@
-/* Jobs, and reading and writing that a cancel interrupts.  SPDX-License-Identifier:
- * MIT
+/* Jobs, and reading and writing that a cancel interrupts.
+ * SPDX-License-Identifier: MIT
  *
  * A job that waits for a pipe would not notice that it is cancelled. So each wait is
  * a poll of two descriptors, and the second is an eventfd that the loop makes

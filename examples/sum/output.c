@@ -1,5 +1,5 @@
-/* Lines on standard output and messages on standard error.  SPDX-License-Identifier:
- * MIT
+/* Lines on standard output and messages on standard error.
+ * SPDX-License-Identifier: MIT
  *
  * Everything here runs in the write job, of which there is one at a time. Lines are
  * gathered and written PIPE_BUF bytes at a time or less, whole lines only: whenever

@@ -1,5 +1,5 @@
-/* Ctrl-C and termination: from the kernel into the loop.  SPDX-License-Identifier:
- * MIT
+/* Ctrl-C and termination: from the kernel into the loop.
+ * SPDX-License-Identifier: MIT
  *
  * The signals are blocked before the first thread is made; a plain thread takes them
  * in sigwait and calls into the loop with the run's token. (A handler could call next

@@ -1,28 +1,10 @@
-/* Parking on a futex; elsewhere on a condition variable.  SPDX-License-Identifier:
- * MIT */
+/* Parking on a futex; elsewhere on a condition variable.
+ * SPDX-License-Identifier: MIT */
 #include "loop/parker.h"
 
 #include <errno.h>
 #include <math.h>
-#include <pthread.h>
 #include <time.h>
-
-static struct timespec time_after(double seconds)
-{
-    struct timespec when;
-    clock_gettime(CLOCK_MONOTONIC, &when);
-    double whole = floor(seconds);
-    when.tv_sec += (time_t)whole;
-    when.tv_nsec += (long)((seconds - whole) * 1e9);
-    if (when.tv_nsec >= 1000000000) {
-        when.tv_sec++;
-        when.tv_nsec -= 1000000000;
-    }
-    return when;
-}
-
-/* Longer than any process lives, and short enough for any clock's type. */
-#define FOREVER 1e9
 
 #if defined(__linux__) && !defined(FERRY_PORTABLE)
 
@@ -68,18 +50,6 @@ static bool park(struct ferry__parker *parker, const struct timespec *until)
     errno = saved;
     atomic_store_explicit(&parker->state, EMPTY, memory_order_relaxed);
     return true;
-}
-
-void ferry__park(struct ferry__parker *parker)
-{
-    park(parker, NULL);
-}
-
-bool ferry__park_for(struct ferry__parker *parker, double seconds)
-{
-    if (seconds > FOREVER) return park(parker, NULL);
-    struct timespec until = time_after(seconds);
-    return park(parker, &until);
 }
 
 void ferry__unpark(struct ferry__parker *parker)
@@ -133,6 +103,35 @@ static bool park(struct ferry__parker *parker, const struct timespec *until)
     return set;
 }
 
+void ferry__unpark(struct ferry__parker *parker)
+{
+    pthread_mutex_lock(&parker->mutex);
+    parker->set = true;
+    pthread_cond_signal(&parker->woken);
+    pthread_mutex_unlock(&parker->mutex);
+}
+
+#endif
+
+/* ---- on either ---- */
+
+static struct timespec time_after(double seconds)
+{
+    struct timespec when;
+    clock_gettime(CLOCK_MONOTONIC, &when);
+    double whole = floor(seconds);
+    when.tv_sec += (time_t)whole;
+    when.tv_nsec += (long)((seconds - whole) * 1e9);
+    if (when.tv_nsec >= 1000000000) {
+        when.tv_sec++;
+        when.tv_nsec -= 1000000000;
+    }
+    return when;
+}
+
+/* Longer than any process lives, and short enough for any clock's type. */
+#define FOREVER 1e9
+
 void ferry__park(struct ferry__parker *parker)
 {
     park(parker, NULL);
@@ -144,13 +143,3 @@ bool ferry__park_for(struct ferry__parker *parker, double seconds)
     struct timespec until = time_after(seconds);
     return park(parker, &until);
 }
-
-void ferry__unpark(struct ferry__parker *parker)
-{
-    pthread_mutex_lock(&parker->mutex);
-    parker->set = true;
-    pthread_cond_signal(&parker->woken);
-    pthread_mutex_unlock(&parker->mutex);
-}
-
-#endif

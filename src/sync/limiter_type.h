@@ -1,5 +1,5 @@
-/* The limiter itself, for the two files that make it up.  SPDX-License-Identifier:
- * MIT */
+/* The limiter itself, for the two files that make it up.
+ * SPDX-License-Identifier: MIT */
 #ifndef FERRY_SRC_SYNC_LIMITER_TYPE_H
 #define FERRY_SRC_SYNC_LIMITER_TYPE_H
 

@@ -1,5 +1,5 @@
-/* The races of a job: its end, its cancel, its deadline.  SPDX-License-Identifier:
- * MIT */
+/* The races of a job: its end, its cancel, its deadline.
+ * SPDX-License-Identifier: MIT */
 #include "threads/job.h"
 
 #include "threads/worker.h"
