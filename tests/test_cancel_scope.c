@@ -756,3 +756,90 @@ BACKEND_TEST(job_leaves_too_much,
                run_in_child, &fn);
     return 0;
 }
+
+/* ---- callbacks that change what is just being changed ---- */
+
+struct moved {
+    ferry_cancel_scope scope;
+    struct gate begun, go;
+};
+
+static int begin_and_wait(void *arg)
+{
+    struct moved *moved = arg;
+    gate_open(&moved->begun);
+    gate_wait(&moved->go);
+    return 0;
+}
+
+static void move_again(void *arg)
+{
+    struct moved *moved = arg;
+    double later = ferry_current_time() + 1000;
+    CHECK_EQ_RC(ferry_cancel_scope_set_deadline(&moved->scope, later), 0);
+    gate_open(&moved->go);
+}
+
+static int host_moved(void *arg)
+{
+    struct moved *moved = arg;
+    CHECK_OK(ferry_cancel_scope_enter(&moved->scope));
+    int rc = ferry_to_thread_run_sync(
+        begin_and_wait, moved, &(ferry_to_thread_options){.on_cancel = move_again});
+    CHECK_EQ_RC(rc, 0);
+    CHECK_EQ_RC(ferry_checkpoint(), -ECANCELED);
+    return ferry_cancel_scope_exit(&moved->scope, -ECANCELED);
+}
+
+LOOP_TEST(moved_in_a_callback,
+          "K7 T44: on_cancel moves the deadline that is being moved to "
+          "the past: it has fired, and stays fired")
+{
+    struct moved moved = {.begun = GATE_INIT, .go = GATE_INIT};
+    ferry_task_group hosts = {0};
+    CHECK_OK(ferry_task_group_enter(&hosts));
+    CHECK_OK(ferry_task_group_start_soon(&hosts, host_moved, &moved, NULL));
+    LOOP_UNTIL(gate_is_open(&moved.begun));
+    CHECK_EQ_RC(ferry_cancel_scope_set_deadline(&moved.scope, -INFINITY), 0);
+    CHECK(moved.scope.cancel_called);
+    CHECK_EQ_RC(ferry_task_group_exit(&hosts, 0), 0);
+    CHECK(moved.scope.cancelled_caught);
+    for (int i = 0; i < 3; i++) CHECK_EQ_RC(ferry_sleep(0.001), 0);
+    return 0;
+}
+
+LOOP_TEST_ON(now_is_zero, "mock", "its clock begins at 0",
+             "K5 K6: a deadline of 0 that is set, not left out, has passed")
+{
+    ferry_cancel_scope passed = {0};
+    CHECK(ferry_current_time() == 0);
+    CHECK_OK(ferry_cancel_scope_set_deadline(&passed, ferry_current_time()));
+    CHECK_OK(ferry_cancel_scope_enter(&passed));
+    CHECK_EQ_RC(ferry_sleep(5), -ECANCELED);
+    return ferry_cancel_scope_exit(&passed, -ECANCELED);
+}
+
+static int leave_group_as_scope(void *arg)
+{
+    ferry_task_group hosts = {0};
+    (void)arg;
+    CHECK_OK(ferry_task_group_enter(&hosts));
+    CHECK_EQ_RC(ferry_cancel_scope_exit(ferry_task_group_scope(&hosts), 0),
+                FERRY_E_BLOCK_ORDER);
+    return ferry_task_group_exit(&hosts, 0);
+}
+
+static int run_leave_group_as_scope(void *arg)
+{
+    return test_run(leave_group_as_scope, arg, NULL);
+}
+
+BACKEND_TEST(another_kind, "K10: a group is not left as a scope, past its children")
+{
+#ifdef NDEBUG
+    return run_leave_group_as_scope(NULL);
+#else
+    CHECK_DIES(SIGABRT, "as if it were a cancel scope", run_leave_group_as_scope, NULL);
+    return 0;
+#endif
+}

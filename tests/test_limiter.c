@@ -556,3 +556,32 @@ LOOP_TEST(explicit_limiter, "L22: an explicit limiter counts instead of the defa
     ferry_capacity_limiter_unref(mine);
     return 0;
 }
+
+/* ---- the last owner lets go ---- */
+
+static int acquire_in_vain(void *limiter)
+{
+    CHECK_EQ_RC(ferry_capacity_limiter_acquire(limiter), -ECANCELED);
+    return -ECANCELED;
+}
+
+static int enter_in_vain(void *limiter)
+{
+    CHECK_EQ_RC(ferry_capacity_limiter_enter(limiter), -ECANCELED);
+    return -ECANCELED;
+}
+
+LOOP_TEST(let_go_of,
+          "L11: the last reference goes while tasks wait: their calls keep it")
+{
+    ferry_capacity_limiter *limiter;
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_capacity_limiter_new(0, &limiter));
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(&group, acquire_in_vain, limiter, NULL));
+    CHECK_OK(ferry_task_group_start_soon(&group, enter_in_vain, limiter, NULL));
+    CHECK_EQ_RC(ferry_checkpoint(), 0);
+    ferry_capacity_limiter_unref(limiter);
+    CHECK_OK(ferry_task_group_cancel(&group));
+    return ferry_task_group_exit(&group, 0);
+}

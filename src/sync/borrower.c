@@ -86,13 +86,23 @@ static int wait_for_token(ferry_capacity_limiter *limiter, struct ferry__task *t
     return rc;
 }
 
-static int acquire(ferry_capacity_limiter *limiter, struct ferry__task *task,
-                   struct borrower who)
+static int acquire_held(ferry_capacity_limiter *limiter, struct ferry__task *task,
+                        struct borrower who)
 {
     if (ferry__task_is_cancelled(task)) return ferry_checkpoint();
     int rc = acquire_nowait(limiter, who);
     if (rc == FERRY_E_WOULD_BLOCK) return wait_for_token(limiter, task, who);
     if (rc == 0) ferry__yield(task);
+    return rc;
+}
+
+/* The limiter's other owners may let go of it meanwhile. */
+static int acquire(ferry_capacity_limiter *limiter, struct ferry__task *task,
+                   struct borrower who)
+{
+    ferry_capacity_limiter_ref(limiter);
+    int rc = acquire_held(limiter, task, who);
+    ferry_capacity_limiter_unref(limiter);
     return rc;
 }
 
@@ -157,14 +167,18 @@ int ferry_capacity_limiter_release_on_behalf_of(ferry_capacity_limiter *limiter,
     return rc < 0 ? rc : release(limiter, an_address(borrower));
 }
 
+static const char limiter_kind[] = "capacity limiter";
+
 int ferry_capacity_limiter_enter(ferry_capacity_limiter *limiter)
 {
     struct ferry__task *task;
     int rc = use_in_task(limiter, &task);
-    if (rc == 0) rc = acquire(limiter, task, a_task(task));
+    if (rc < 0) return rc;
+    ferry_capacity_limiter_ref(limiter);
+    rc = acquire_held(limiter, task, a_task(task));
     if (rc == 0)
-        ferry__block_enter(task, &find(limiter, a_task(task))->block,
-                           "capacity limiter");
+        ferry__block_enter(task, &find(limiter, a_task(task))->block, limiter_kind);
+    ferry_capacity_limiter_unref(limiter);
     return rc;
 }
 
@@ -175,7 +189,7 @@ int ferry_capacity_limiter_exit(ferry_capacity_limiter *limiter, int rc)
     if (wrong < 0) return wrong;
     struct borrower *record = find(limiter, a_task(task));
     if (record == NULL || record->block.owner == NULL) return FERRY_E_NOT_HOLDING;
-    wrong = ferry__block_check(&record->block, &task);
+    wrong = ferry__block_check(&record->block, limiter_kind, &task);
     if (wrong < 0) return wrong;
     ferry__block_leave(task, &record->block);
     release(limiter, a_task(task));

@@ -120,14 +120,11 @@ static void admit(ferry_capacity_limiter *limiter)
 int ferry__limiter_wait(ferry_capacity_limiter *limiter, struct ferry__task *task,
                         bool *held)
 {
-    struct waiter waiter = {.wait = ferry__wait_for(task, leave),
-                            .limiter = ferry_capacity_limiter_ref(limiter),
-                            .held = held};
+    struct waiter waiter = {
+        .wait = ferry__wait_for(task, leave), .limiter = limiter, .held = held};
     ferry__list_append(&limiter->waiters, &waiter.link);
     add(&limiter->waiting, 1);
-    int rc = ferry__wait(&waiter.wait);
-    ferry_capacity_limiter_unref(limiter);
-    return rc;
+    return ferry__wait(&waiter.wait);
 }
 
 void ferry__limiter_give(ferry_capacity_limiter *limiter)

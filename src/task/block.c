@@ -39,12 +39,23 @@ static int another_block(const struct ferry__task *task,
     return FERRY_E_BLOCK_ORDER;
 }
 
-int ferry__block_check(struct ferry__block *block, struct ferry__task **task)
+static int another_kind(const struct ferry__task *task, const struct ferry__block *block,
+                        const char *kind)
+{
+    if (FERRY__DEBUG)
+        ferry__fatal("%s leaves %s %p as if it were a %s", ferry__task_label(task).text,
+                     block->kind, (const void *)block, kind);
+    return FERRY_E_BLOCK_ORDER;
+}
+
+int ferry__block_check(struct ferry__block *block, const char *kind,
+                       struct ferry__task **task)
 {
     int rc = ferry__task_here(task);
     if (rc < 0) return rc;
     if (block->owner == NULL) return FERRY_E_CLOSED;
     if (block->owner != *task) return another_task(*task, block);
+    if (block->kind != kind) return another_kind(*task, block, kind);
     return (*task)->blocks == block ? 0 : another_block(*task, block);
 }
 
@@ -55,13 +66,13 @@ static bool is_open(const struct ferry__task *task, const struct ferry__block *b
     return open == block;
 }
 
-void ferry__block_check_end(struct ferry__task *task, const struct ferry__block *expected)
+void ferry__block_check_end(struct ferry__task *task,
+                            const struct ferry__block *expected)
 {
     if (task->blocks == expected) return;
     if (!is_open(task, expected))
         ferry__fatal("%s: a job has left a block that was entered before it began",
                      ferry__task_label(task).text);
     ferry__fatal("%s ends inside %s %p, which it entered and has not left",
-                 ferry__task_label(task).text, task->blocks->kind,
-                 (void *)task->blocks);
+                 ferry__task_label(task).text, task->blocks->kind, (void *)task->blocks);
 }

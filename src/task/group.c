@@ -45,6 +45,8 @@ static void child_ended(struct ferry__task *child)
 
 /* ---- entering and leaving ---- */
 
+static const char group_kind[] = "task group";
+
 int ferry_task_group_enter(ferry_task_group *group)
 {
     if (group == NULL) return FERRY_E_INVALID;
@@ -57,7 +59,7 @@ int ferry_task_group_enter(ferry_task_group *group)
     group->failures = 0;
     group->error = 0;
     group->cancelled = false;
-    ferry__scope_enter(task, &group->scope, "task group");
+    ferry__scope_enter(task, &group->scope, group_kind);
     return 0;
 }
 
@@ -82,7 +84,7 @@ int ferry_task_group_exit(ferry_task_group *group, int rc)
 {
     if (group == NULL) return FERRY_E_INVALID;
     struct ferry__task *task;
-    int wrong = ferry__block_check(&group->scope.block, &task);
+    int wrong = ferry__block_check(&group->scope.block, group_kind, &task);
     if (wrong < 0) return wrong;
     note(group, rc);
     join_all(group, task);

@@ -94,10 +94,16 @@ static void deadline_passed(struct ferry__timer *timer)
     ferry__scope_cancel(ferry__container_of(timer, struct ferry_cancel_scope, timer));
 }
 
+static bool is_due(const ferry_cancel_scope *scope)
+{
+    return scope->deadline <= ferry__loop_now(&scope->tasks->loop);
+}
+
 static void arm(struct ferry_cancel_scope *scope)
 {
     struct ferry_loop *loop = &scope->tasks->loop;
-    if (scope->deadline <= ferry__loop_now(loop)) ferry__scope_cancel(scope);
+    ferry__timers_remove(&loop->timers, &scope->timer);
+    if (is_due(scope)) ferry__scope_cancel(scope);
     else if (!scope->cancel_called && !isinf(scope->deadline))
         ferry__timers_add(&loop->timers, &scope->timer, scope->deadline,
                           deadline_passed);
@@ -155,12 +161,14 @@ int ferry__scope_leave(struct ferry__task *task, struct ferry_cancel_scope *scop
 
 /* ---- the public calls ---- */
 
+static const char scope_kind[] = "cancel scope";
+
 static int enter_until(struct ferry__task *task, ferry_cancel_scope *scope,
                        double deadline)
 {
     if (scope->tasks || isnan(deadline)) return FERRY_E_INVALID;
     scope->deadline = deadline;
-    ferry__scope_enter(task, scope, "cancel scope");
+    ferry__scope_enter(task, scope, scope_kind);
     return 0;
 }
 
@@ -177,7 +185,7 @@ int ferry_cancel_scope_exit(ferry_cancel_scope *scope, int rc)
 {
     if (scope == NULL) return FERRY_E_INVALID;
     struct ferry__task *task;
-    int wrong = ferry__block_check(&scope->block, &task);
+    int wrong = ferry__block_check(&scope->block, scope_kind, &task);
     return wrong < 0 ? wrong : ferry__scope_leave(task, scope, rc);
 }
 
@@ -216,15 +224,21 @@ int ferry_cancel_scope_cancel(ferry_cancel_scope *scope)
     return rc;
 }
 
-/* A job inside may have been told of the old deadline (C10): then that deadline has
- * passed, and its move comes too late. */
+/* A deadline in the past is a cancel. A job inside may have been told of the one before
+ * (C10): then that has passed, and its move comes too late. Settling runs users'
+ * callbacks, which may move the deadline again: what is armed in the end is the last. */
 static void move_deadline(ferry_cancel_scope *scope, double deadline)
 {
     struct ferry__tasks *tasks = scope->tasks;
-    bool passed = scope->deadline <= ferry__loop_now(&tasks->loop);
-    ferry__timers_remove(&tasks->loop.timers, &scope->timer);
+    double before = scope->deadline;
     scope->deadline = deadline;
+    if (is_due(scope)) {
+        ferry__scope_cancel(scope);
+        return;
+    }
     refresh(scope);
+    bool passed = before <=
+                  ferry__loop_now(&tasks->loop); /* after what a job has seen */
     if (tasks->deadline_noticed && passed) ferry__scope_cancel(scope);
     settle(tasks);
     if (!scope->cancel_called) arm(scope);
@@ -235,7 +249,7 @@ int ferry_cancel_scope_set_deadline(ferry_cancel_scope *scope, double deadline)
     int rc = changeable(scope);
     if (rc < 0) return rc;
     if (isnan(deadline)) return FERRY_E_INVALID;
-    if (scope->tasks == NULL) scope->deadline = deadline;
+    if (scope->tasks == NULL) scope->deadline = deadline == 0 ? -INFINITY : deadline;
     else if (!scope->cancel_called)
         move_deadline(scope, deadline); /* what fired stays fired */
     return 0;
