@@ -180,6 +180,21 @@ MOCK_TEST(not_held_in_a_call,
     return 0;
 }
 
+static int wait_in_call_by_token(void *token)
+{
+    return ferry_from_thread_run_token(token, sleep_an_hour, NULL);
+}
+
+MOCK_TEST(not_held_by_token, "M2: nor while it waits in a call with this loop's token")
+{
+    ferry_token *token = ferry_current_token();
+    began = ferry_current_time();
+    CHECK_EQ_RC(ferry_to_thread_run_sync(wait_in_call_by_token, token, NULL), 0);
+    CHECK(passed() == 3600);
+    ferry_token_unref(token);
+    return 0;
+}
+
 /* An abandoned job cannot be waited for by the clock. */
 static int wait_at_gate(void *arg)
 {

@@ -366,6 +366,50 @@ LOOP_TEST(all_calling, "T28 T33: every worker waits in a call into this loop: NO
     return 0;
 }
 
+static int report_progress(void *arg)
+{
+    CHECK_EQ_RC(ferry_from_thread_run_sync(seven, arg), 7);
+    return ferry_from_thread_run_sync(seven, arg);
+}
+
+static int expect_seven(void *arg)
+{
+    CHECK_EQ_RC(ferry_to_thread_run_sync(report_progress, arg, NULL), 7);
+    return 0;
+}
+
+LOOP_TEST(calling_briefly,
+          "T28 F2: a worker in a run_sync comes free: who waits for it waits on")
+{
+    ferry_task_group group = {0};
+    CHECK_EQ_RC(ferry_to_thread_run_sync(seven, NULL, NULL), 7);
+    fail_all();
+    CHECK_OK(ferry_task_group_enter(&group));
+    for (int i = 0; i < 5; i++)
+        CHECK_OK(ferry_task_group_start_soon(&group, expect_seven, NULL, NULL));
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    fail_none();
+    return 0;
+}
+
+static int call_back_by_token(void *token)
+{
+    return ferry_from_thread_run_token(token, call_a_thread, NULL);
+}
+
+LOOP_TEST(calling_by_token, "T28: also where it calls with this loop's token")
+{
+    ferry_token *token = ferry_current_token();
+    CHECK_EQ_RC(ferry_to_thread_run_sync(seven, NULL, NULL), 7);
+    fail_all();
+    CHECK_EQ_RC(ferry_to_thread_run_sync(call_back_by_token, token, NULL),
+                FERRY_E_NO_THREAD);
+    fail_none();
+    CHECK_EQ_RC(ferry_to_thread_run_sync(call_back_by_token, token, NULL), 7);
+    ferry_token_unref(token);
+    return 0;
+}
+
 static ferry_event answer;
 
 static int await_answer(void *arg)

@@ -17,6 +17,9 @@ struct ferry__call {
     struct ferry__context
         *context; /* a copy of the caller's: the loop's from the push on */
     struct ferry__worker *worker; /* whose job calls; NULL: a call with a token */
+    struct ferry__worker
+        *waiting; /* this loop's worker that waits for the answer, with a
+                                       token or without; NULL: another thread */
 
     /* The loop's, from the push until the answer. */
     bool held_clock;
@@ -45,24 +48,31 @@ static void answer(struct ferry__call *call, int result)
     ferry__unpark(&call->parker);
 }
 
-/* While its thread waits for us, a job holds no clock, and its worker comes free only
- * if we go on. */
+/* While its thread waits for us, a job holds no clock. */
 static void begin(struct ferry__call *call)
 {
-    if (call->worker == NULL) return;
-    struct ferry__job *job = call->worker->job;
+    if (call->waiting == NULL) return;
+    struct ferry__job *job = call->waiting->job;
     call->held_clock = job->holds_clock;
     ferry__job_hold_clock(job, false);
     if (!job->abandoned) ferry__job_heed_deadline(job);
-    call->worker->is_calling = true;
-    ferry__pool_check_hope(call->worker->pool);
+}
+
+/* Its function may wait, for another worker perhaps: this one does not come free by
+ * itself. */
+static void begin_waiting(struct ferry__call *call)
+{
+    begin(call);
+    if (call->waiting == NULL) return;
+    call->waiting->is_calling = true;
+    ferry__pool_check_hope(call->waiting->pool);
 }
 
 static void end(struct ferry__call *call, int result)
 {
-    if (call->worker) {
-        struct ferry__job *job = call->worker->job;
-        call->worker->is_calling = false;
+    if (call->waiting) {
+        struct ferry__job *job = call->waiting->job;
+        call->waiting->is_calling = false;
         if (call->held_clock && !job->abandoned) ferry__job_hold_clock(job, true);
     }
     answer(call, result);
@@ -113,7 +123,7 @@ static void deliver_run(struct ferry__message *message, bool refused)
 {
     struct ferry__call *call = call_of(message);
     if (refuse(call, refused)) return;
-    begin(call);
+    begin_waiting(call);
     if (is_from_living_host(call)) ferry__host_request(call->worker->job->host, call);
     else run_as_task(call);
 }
@@ -160,15 +170,23 @@ static int call_host(deliver_fn *deliver, ferry_fn *fn, void *arg)
     if (fn == NULL) return FERRY_E_INVALID;
     if (worker == NULL)
         return ferry__tasks_current() ? FERRY_E_LOOP_THREAD : FERRY_E_NO_LOOP;
-    struct ferry__call call = {
-        .message.deliver = deliver, .fn = fn, .arg = arg, .worker = worker};
+    struct ferry__call call = {.message.deliver = deliver,
+                               .fn = fn,
+                               .arg = arg,
+                               .worker = worker,
+                               .waiting = worker};
     return call_loop(worker->token, &call);
 }
 
 static int call_token(ferry_token *token, deliver_fn *deliver, ferry_fn *fn, void *arg)
 {
     if (token == NULL || fn == NULL) return FERRY_E_INVALID;
-    struct ferry__call call = {.message.deliver = deliver, .fn = fn, .arg = arg};
+    struct ferry__worker *worker = ferry__worker_current();
+    bool ours = worker && worker->token == token;
+    struct ferry__call call = {.message.deliver = deliver,
+                               .fn = fn,
+                               .arg = arg,
+                               .waiting = ours ? worker : NULL};
     return call_loop(token, &call);
 }
 
