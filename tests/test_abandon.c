@@ -911,3 +911,44 @@ BACKEND_TEST(asks_after_the_run, "T16 C7 F7: an abandoned job is answered after 
     WAIT_UNTIL(counter_get(&tally.given) == 1);
     return 0;
 }
+
+/* ---- a value's destroy that ends the thread ---- */
+
+static FERRY_CONTEXT_VAR(deadly, NULL);
+static struct gate deadly_begun = GATE_INIT, deadly_go = GATE_INIT;
+
+static void end_worker(void *arg)
+{
+    (void)arg;
+    if (ferry_is_worker_thread()) pthread_exit(NULL);
+}
+
+static int carry_deadly(void *arg)
+{
+    (void)arg;
+    CHECK_OK(ferry_context_var_set(&deadly, &deadly_go, end_worker));
+    gate_open(&deadly_begun);
+    gate_wait(&deadly_go);
+    return 0;
+}
+
+LOOP_TEST(deadly_value,
+          "T2b T24: a value's destroy ends the thread of an abandoned job, which is "
+          "counted down once")
+{
+    if (strcmp(test_sanitizer(), "address") == 0)
+        SKIP("a destroy that does not return leaves a context that is not freed");
+    struct call call = {.fn = carry_deadly, .options.abandon_on_cancel = true};
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_task_group_enter(&group));
+    start_call(&group, &call);
+    LOOP_UNTIL(gate_is_open(&deadly_begun));
+    CHECK_OK(ferry_cancel_scope_cancel(&call.scope));
+    CHECK_OK(ferry_task_group_exit(&group, 0));
+    CHECK_EQ_RC(call.rc, -ECANCELED);
+    CHECK_EQ_INT(ferry_abandoned_count(), 1);
+    gate_open(&deadly_go);
+    LOOP_UNTIL(borrowed(NULL) == 0);
+    CHECK_EQ_INT(ferry_abandoned_count(), 0);
+    return 0;
+}

@@ -397,3 +397,57 @@ BACKEND_TEST(bursts, "T24b: bursts of workers leave neither threads nor stacks b
                                  .worker_stack_size = BIG_STACK};
     return test_run(bursts_body, NULL, &options);
 }
+
+/* ---- what a thread does after its last job ---- */
+
+static struct {
+    ferry_token *token;
+    pthread_key_t key;
+    struct gate reached, go;
+    struct counter calls;
+} last = {.reached = GATE_INIT, .go = GATE_INIT};
+
+static int count_last_call(void *arg)
+{
+    (void)arg;
+    counter_add(&last.calls, 1);
+    return 0;
+}
+
+/* As the thread ends, after it has told the loop so. */
+static void call_at_last(void *arg)
+{
+    (void)arg;
+    gate_open(&last.reached);
+    gate_wait(&last.go);
+    CHECK_EQ_RC(ferry_from_thread_run_sync_token(last.token, count_last_call, NULL), 0);
+}
+
+static int set_last_key(void *arg)
+{
+    (void)arg;
+    return -pthread_setspecific(last.key, &last);
+}
+
+static int last_body(void *arg)
+{
+    (void)arg;
+    last.token = ferry_current_token();
+    CHECK_EQ_RC(ferry_to_thread_run_sync(set_last_key, NULL, NULL), 0);
+    LOOP_UNTIL(gate_is_open(&last.reached));
+    make_workers(4); /* which end at once, too */
+    for (int i = 0; i < 20; i++) make_workers(1);
+    gate_open(&last.go);
+    LOOP_UNTIL(counter_get(&last.calls) == 1);
+    ferry_token_unref(last.token);
+    return 0;
+}
+
+BACKEND_TEST(last_words,
+             "T24b F5: a worker that has ended calls the loop from the destructor of a "
+             "value of its thread's: the loop does not wait for it")
+{
+    ferry_run_options options = {.worker_idle_timeout = -1};
+    CHECK(pthread_key_create(&last.key, call_at_last) == 0);
+    return test_run(last_body, NULL, &options);
+}

@@ -14,10 +14,11 @@ static void count(struct ferry__pool *pool, size_t change)
     atomic_fetch_add_explicit(&pool->queued, change, memory_order_relaxed);
 }
 
-void ferry__pool_enqueue(struct ferry__pool *pool, struct ferry__job *job)
+void ferry__pool_enqueue(struct ferry__pool *pool, struct ferry__job *job, bool in_front)
 {
     pthread_mutex_lock(&pool->mutex);
-    ferry__list_append(&pool->queue, &job->place);
+    if (in_front) ferry__list_prepend(&pool->queue, &job->place);
+    else ferry__list_append(&pool->queue, &job->place);
     job->queued = true;
     count(pool, 1);
     pthread_mutex_unlock(&pool->mutex);
@@ -100,6 +101,7 @@ static struct ferry__worker *new_worker(struct ferry__pool *pool)
     worker->token = ferry_token_ref(pool->token);
     ferry__parker_init(&worker->parker);
     pthread_mutex_lock(&pool->mutex);
+    worker->is_listed = true;
     ferry__list_append(&pool->workers, &worker->place);
     pthread_mutex_unlock(&pool->mutex);
     return worker;
@@ -111,7 +113,9 @@ static int make(struct ferry__pool *pool)
     if (worker == NULL) return FERRY_E_NO_THREAD;
     int rc = start_thread(worker, pool->stack_size);
     if (rc == 0) return 0;
-    ferry__pool_remove(pool, worker);
+    pthread_mutex_lock(&pool->mutex);
+    ferry__pool_unlist(pool, worker);
+    pthread_mutex_unlock(&pool->mutex);
     ferry__worker_unref(worker);
     ferry__worker_unref(worker);
     return rc;
@@ -176,9 +180,31 @@ struct ferry__job *ferry__pool_join(struct ferry__pool *pool,
     return job;
 }
 
-void ferry__pool_remove(struct ferry__pool *pool, struct ferry__worker *worker)
+void ferry__pool_unlist(struct ferry__pool *pool, struct ferry__worker *worker)
 {
-    pthread_mutex_lock(&pool->mutex);
+    worker->is_listed = false;
     ferry__list_remove(&pool->workers, &worker->place);
+}
+
+/* Its thread may still have destructors of thread-specific values to run, which may call the
+ * loop: so it is a worker that waits for them, never the loop. */
+static void join(struct ferry__worker *worker)
+{
+    pthread_join(worker->thread, NULL);
+    ferry__worker_unref(worker);
+}
+
+void ferry__pool_leave(struct ferry__pool *pool, struct ferry__worker *worker)
+{
+    struct ferry__worker *before = NULL;
+    pthread_mutex_lock(&pool->mutex);
+    bool detached = worker->is_detached;
+    if (worker->is_listed) {
+        ferry__pool_unlist(pool, worker);
+        before = pool->zombie;
+        pool->zombie = worker;
+    }
     pthread_mutex_unlock(&pool->mutex);
+    if (before) join(before);
+    if (detached) ferry__worker_unref(worker);
 }

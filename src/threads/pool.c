@@ -98,7 +98,7 @@ void ferry__pool_submit(struct ferry__pool *pool, struct ferry__job *job)
     job->pool = pool;
     job->in_slot = hand_to_idle(pool, job);
     if (job->in_slot) return;
-    ferry__pool_enqueue(pool, job);
+    ferry__pool_enqueue(pool, job, false);
     if (ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
 }
 
@@ -110,7 +110,7 @@ static void worker_is_idle(struct ferry__worker *worker)
     struct ferry__job *job = ferry__pool_take(pool, NULL);
     if (job == NULL) return;
     job->in_slot = hand_to_idle(pool, job);
-    if (!job->in_slot) ferry__pool_enqueue(pool, job);
+    if (!job->in_slot) ferry__pool_enqueue(pool, job, true);
 }
 
 bool ferry__pool_revoke(struct ferry__pool *pool, struct ferry__job *job)
@@ -129,7 +129,8 @@ static bool has_hope(struct ferry__pool *pool)
     for (struct ferry__link *link = pool->workers.first; link; link = link->next) {
         struct ferry__worker *worker = ferry__container_of(link, struct ferry__worker,
                                                            place);
-        if (worker->abandoned == 0 && !worker->is_calling) return true;
+        if (worker->abandoned == 0 && !worker->is_calling && !worker->is_gone)
+            return true;
     }
     return false;
 }
@@ -155,21 +156,13 @@ void ferry__pool_check_hope(struct ferry__pool *pool)
 
 /* ---- taking in what workers say ---- */
 
-static void join(struct ferry__worker *worker)
-{
-    pthread_join(worker->thread, NULL);
-    ferry__worker_unref(worker);
-}
-
-/* It is joined by the next one that ends: by then its thread is gone, and the loop need
- * not wait for it. An end may make room for another thread. */
+/* An end may make room for another thread. */
 static void worker_is_gone(struct ferry__worker *worker)
 {
     struct ferry__pool *pool = worker->pool;
     stop_being_idle(worker);
-    ferry__pool_remove(pool, worker);
-    if (pool->zombie) join(pool->zombie);
-    pool->zombie = worker;
+    worker->is_gone = true;
+    ferry__worker_unref(worker);
     if (ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
 }
 
@@ -215,29 +208,45 @@ static void wait_until_made(struct ferry__pool *pool)
     pthread_mutex_unlock(&pool->mutex);
 }
 
-/* One with an abandoned job ends by itself, whenever that is. */
-static void dismiss(struct ferry__worker *worker)
+/* Takes all workers off the list, so that no other thread joins them any more. Those with
+ * an abandoned job end by themselves, whenever that is; gives the others. */
+static struct ferry__list dismiss(struct ferry__pool *pool)
 {
-    if (worker->abandoned > 0) {
-        pthread_detach(worker->thread);
-        ferry__worker_unref(worker);
-    } else {
-        ferry__worker_quit(worker);
-        join(worker);
+    struct ferry__list ours = {0};
+    pthread_mutex_lock(&pool->mutex);
+    while (!ferry__list_is_empty(&pool->workers)) {
+        struct ferry__worker *worker = ferry__container_of(pool->workers.first,
+                                                           struct ferry__worker, place);
+        ferry__pool_unlist(pool, worker);
+        worker->is_detached = worker->abandoned > 0;
+        if (worker->is_detached) pthread_detach(worker->thread);
+        else ferry__list_append(&ours, &worker->place);
     }
+    pthread_mutex_unlock(&pool->mutex);
+    return ours;
+}
+
+static void join(struct ferry__worker *worker)
+{
+    pthread_join(worker->thread, NULL);
+    ferry__worker_unref(worker);
+}
+
+static void quit_all(const struct ferry__list *workers)
+{
+    for (struct ferry__link *link = workers->first; link; link = link->next)
+        ferry__worker_quit(ferry__container_of(link, struct ferry__worker, place));
 }
 
 void ferry__pool_close(struct ferry__pool *pool)
 {
-    wait_until_made(pool);
-    while (!ferry__list_is_empty(&pool->workers)) {
-        struct ferry__worker *worker = ferry__container_of(pool->workers.first,
-                                                           struct ferry__worker, place);
-        ferry__pool_remove(pool, worker);
-        dismiss(worker);
-    }
-    if (pool->zombie) join(pool->zombie);
     struct ferry__link *link;
+    wait_until_made(pool);
+    struct ferry__list workers = dismiss(pool);
+    quit_all(&workers);
+    while ((link = ferry__list_take_first(&workers)))
+        join(ferry__container_of(link, struct ferry__worker, place));
+    if (pool->zombie) join(pool->zombie); /* nobody is left to replace it */
     while ((link = ferry__list_take_first(&pool->spare_jobs)))
         free(ferry__container_of(link, struct ferry__job, place));
     ferry__pool_unref(pool);

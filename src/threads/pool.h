@@ -24,7 +24,6 @@ struct ferry__pool {
 
     /* The loop's. */
     struct ferry__list idle;
-    struct ferry__worker *zombie;  /* the last that ended by itself, not yet joined */
     struct ferry__list spare_jobs; /* records of jobs that may be abandoned */
     size_t spare_count;
 
@@ -32,6 +31,7 @@ struct ferry__pool {
     pthread_mutex_t mutex;
     pthread_cond_t made; /* making has become false */
     struct ferry__list workers;
+    struct ferry__worker *zombie; /* the last that ended by itself, not yet joined */
     struct ferry__list queue;
     bool making;  /* a thread that has not looked at the queue yet */
     bool failing; /* `failed` is on its way */
@@ -76,7 +76,8 @@ void ferry__pool_worker_ended(struct ferry__message *message, bool refused);
 
 /* ---- the queue, and the making of workers (growth.c); any thread ---- */
 
-void ferry__pool_enqueue(struct ferry__pool *pool, struct ferry__job *job);
+void ferry__pool_enqueue(struct ferry__pool *pool, struct ferry__job *job,
+                         bool in_front);
 
 /* Takes a job out of the queue. False: it is not there any more. */
 bool ferry__pool_dequeue(struct ferry__pool *pool, struct ferry__job *job);
@@ -97,7 +98,10 @@ void ferry__pool_help(struct ferry__pool *pool);
 struct ferry__job *ferry__pool_join(struct ferry__pool *pool,
                                     struct ferry__worker *worker);
 
-/* Takes a worker out of the pool's list. */
-void ferry__pool_remove(struct ferry__pool *pool, struct ferry__worker *worker);
+/* The last thing an ending worker does: it joins the one that ended before it. */
+void ferry__pool_leave(struct ferry__pool *pool, struct ferry__worker *worker);
+
+/* Takes a worker out of the pool's list; the mutex is held. */
+void ferry__pool_unlist(struct ferry__pool *pool, struct ferry__worker *worker);
 
 #endif

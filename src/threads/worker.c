@@ -154,13 +154,17 @@ static struct ferry__job *deliver(struct ferry__worker *worker, struct ferry__jo
     return NULL;
 }
 
+/* The argument is nobody's concern here any more. */
 static struct ferry__job *finish_job(struct ferry__worker *worker, bool gone)
 {
     struct ferry__job *job = worker->job;
-    if (atomic_load_explicit(&job->state, memory_order_relaxed) == FERRY__JOB_ABANDONED)
-        /* release: pairs with the load in ferry_abandoned_count, after on_abandon. */
-        atomic_fetch_sub_explicit(&ferry__abandoned, 1, memory_order_release);
-    leave_job(worker);
+    ferry__token_check_process(worker->token, "a job");
+    bool abandoned = atomic_load_explicit(&job->state, memory_order_relaxed) ==
+                     FERRY__JOB_ABANDONED;
+    leave_job(
+        worker); /* may end the thread, in a value's destroy: then this is done anew */
+    /* release: pairs with the load in ferry_abandoned_count, after on_abandon. */
+    if (abandoned) atomic_fetch_sub_explicit(&ferry__abandoned, 1, memory_order_release);
     return deliver(worker, job, gone);
 }
 
@@ -168,6 +172,7 @@ static struct ferry__job *finish_job(struct ferry__worker *worker, bool gone)
 static struct ferry__job *end_job(struct ferry__worker *worker, int result, bool gone)
 {
     struct ferry__job *job = worker->job;
+    ferry__token_check_process(worker->token, "a job");
     bool abandoned = job->ran && ferry__job_end(job);
     bool given_away = abandoned || (job->ran && result == -ECANCELED);
     job->result = result;
@@ -183,7 +188,6 @@ static int call(struct ferry__worker *worker, struct ferry__job *job)
     job->ran = ferry__job_begin(job);
     int result = job->ran ? job->fn(job->arg) : -ECANCELED;
     set_cancellable(false);
-    ferry__token_check_process(worker->token, "a job");
     worker->in_function = false;
     return result;
 }
@@ -202,8 +206,17 @@ static struct ferry__job *run_job(struct ferry__worker *worker, struct ferry__jo
     return end_job(worker, result, false);
 }
 
+/* The loop's reference goes with the last message to it, or here if that is refused. */
+static void depart(struct ferry__worker *worker, bool told)
+{
+    struct ferry__pool *pool = worker->pool;
+    if (!told) ferry__worker_unref(worker);
+    ferry__pool_leave(pool, worker);
+}
+
 /* The thread ends in the midst of a job: by pthread_exit or pthread_cancel, in its
- * function or in its on_abandon. The host gets its answer all the same. */
+ * function, its on_abandon or a value's destroy. The host gets its answer all the same.
+ * Where what this calls ends the thread again, it is called again, and goes on from there. */
 static void thread_exits(void *arg)
 {
     struct ferry__worker *worker = arg;
@@ -214,7 +227,7 @@ static void thread_exits(void *arg)
     } else {
         finish_job(worker, true);
     }
-    ferry__worker_unref(worker);
+    depart(worker, !worker->orphaned);
 }
 
 static void serve(struct ferry__worker *worker)
@@ -235,9 +248,7 @@ void *ferry__worker_main(void *arg)
     serve(worker);
     pthread_cleanup_pop(0);
     worker->ended.deliver = ferry__pool_worker_ended;
-    ferry__token_push(worker->token,
-                      &worker->ended); /* refused: the pool's end joins it */
-    ferry__worker_unref(worker);
+    depart(worker, ferry__token_push(worker->token, &worker->ended));
     return NULL;
 }
 

@@ -19,7 +19,8 @@ extern struct ferry__job ferry__slot_parked, ferry__slot_gone, ferry__slot_quit;
 #define FERRY__SLOT_QUIT (&ferry__slot_quit)
 
 struct ferry__worker {
-    atomic_int references; /* the pool's and the thread's */
+    atomic_int
+        references; /* the loop's, and the thread's until somebody has joined it */
     struct ferry__pool *pool;
     ferry_token *token;
     pthread_t thread; /* written by the thread itself before it is first told of */
@@ -31,11 +32,14 @@ struct ferry__worker {
     /* The loop's. */
     struct ferry__link idle_place;
     bool is_idle;
+    bool is_gone;    /* it has said that it ends */
     bool is_calling; /* its job waits in a call into this loop */
     int abandoned;   /* jobs of it that are, until their ends have been taken in */
 
     /* The pool's mutex. */
     struct ferry__link place;
+    bool is_listed;   /* among the pool's workers */
+    bool is_detached; /* nobody will join it */
 
     /* The thread's. */
     struct ferry__job *job;        /* what it runs */
