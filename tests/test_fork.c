@@ -117,6 +117,54 @@ LOOP_TEST(from_call, "T37: the same in a call from a job into the loop")
     return 0;
 }
 
+/* ---- children that come back where they cannot ---- */
+
+static int fork_and_return(void *arg)
+{
+    int status, *wait_status = arg;
+    pid_t child = fork();
+    if (child == 0) {
+        if (freopen("/dev/null", "w", stderr) == NULL) _exit(9);
+        return 0;
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    *wait_status = status;
+    return 1;
+}
+
+static int fork_and_exit_thread(void *arg)
+{
+    pid_t parent = getpid();
+    int rc = fork_and_return(arg);
+    if (getpid() != parent) pthread_exit(NULL);
+    return rc;
+}
+
+static int return_from_run(void *status)
+{
+    return ferry_from_thread_run(fork_and_return, status);
+}
+
+static int return_from_run_sync(void *status)
+{
+    return ferry_from_thread_run_sync(fork_and_return, status);
+}
+
+LOOP_TEST(coming_back,
+          "T37: a child that returns from a job or a call of its parent's, or "
+          "ends the job's thread, is ended; the parent goes on")
+{
+    ferry_fn *const jobs[] = {fork_and_return, fork_and_exit_thread, return_from_run,
+                              return_from_run_sync};
+    for (int i = 0; i < 4; i++) {
+        int status = 0;
+        CHECK_EQ_RC(ferry_to_thread_run_sync(jobs[i], &status, NULL), 1);
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+        CHECK_EQ_RC(whole_body(NULL), 5);
+    }
+    return 0;
+}
+
 struct forker {
     ferry_token *token;
     atomic_bool done;

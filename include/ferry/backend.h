@@ -38,8 +38,8 @@ typedef struct ferry_backend {
      * state is gone: before this returns for a host loop that `open` made. */
     void (*close)(void *state, void (*closed)(void *arg), void *arg);
 
-    /* Runs the host loop until ferry_loop_turn returns false. */
-    int (*run)(void *state);
+    /* Runs the host loop until ferry_loop_turn returns false, and no less. */
+    void (*run)(void *state);
 
     /* Asks for a turn soon, after the host has looked at its own handles. */
     void (*wake)(void *state);

@@ -1,6 +1,8 @@
 /* The turn, and the life of a loop.  SPDX-License-Identifier: MIT */
 #include "loop/loop.h"
 
+#include "base/fatal.h"
+
 #include <math.h>
 
 /* How long a turn may last before the host's own handles have theirs. Arbitrary: a poll
@@ -33,9 +35,11 @@ ferry__loop_swap_current(struct ferry_loop *loop)
     return before;
 }
 
-/* Counts a step. True: the turn is over. */
+/* Counts a step. True: the turn is over. A child forked in a callback must not go on with
+ * its parent's loop: it would take the parent's wakes. */
 static bool step(struct turn *turn)
 {
+    ferry__token_check_process(turn->loop->token, "a call");
     if (++turn->steps >= TURN_STEPS) return true;
     if (turn->steps % STEPS_BETWEEN_CLOCKS != 0) return false;
     return ferry__loop_now(turn->loop) - turn->began >= TURN_SECONDS;
@@ -188,13 +192,15 @@ int ferry__loop_open(struct ferry_loop *loop, const ferry_backend *backend)
     return rc;
 }
 
-int ferry__loop_run(struct ferry_loop *loop)
+void ferry__loop_run(struct ferry_loop *loop)
 {
     struct ferry_loop *before = ferry__loop_swap_current(loop);
     loop->backend->wake(loop->host);
-    int rc = loop->backend->run(loop->host);
+    loop->backend->run(loop->host);
+    if (!loop->finished)
+        ferry__fatal("the backend \"%s\" has left its loop before the end",
+                     loop->backend->name);
     ferry__loop_swap_current(before);
-    return rc;
 }
 
 void ferry__loop_close(struct ferry_loop *loop)

@@ -40,7 +40,7 @@ int ferry__loop_open(struct ferry_loop *loop, const ferry_backend *backend);
 
 /* Runs the host until the end that ferry__loop_finish asks for; by then the inbox is
  * closed and what it held has been refused. */
-int ferry__loop_run(struct ferry_loop *loop);
+void ferry__loop_run(struct ferry_loop *loop);
 void ferry__loop_close(struct ferry_loop *loop);
 
 /* Ends the run as soon as this turn's step is done. */

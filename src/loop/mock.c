@@ -90,14 +90,13 @@ static void wait(struct mock *mock)
         ferry_loop_set_time(mock->loop, mock->deadline);
 }
 
-static int mock_run(void *state)
+static void mock_run(void *state)
 {
     struct mock *mock = state;
     while (ferry_loop_turn(mock->loop)) {
         if (!mock->wake) wait(mock);
         mock->wake = false;
     }
-    return 0;
 }
 
 static void mock_wake(void *state)

@@ -234,9 +234,9 @@ int ferry__tasks_run(struct ferry__tasks *tasks, ferry_fn *main, void *arg)
         return rc;
     }
     ferry__fiber_adopt(&tasks->host);
-    rc = ferry__loop_run(&tasks->loop);
+    ferry__loop_run(&tasks->loop);
     ferry__fiber_disown(&tasks->host);
-    return rc < 0 ? rc : result;
+    return result;
 }
 
 void ferry__tasks_close(struct ferry__tasks *tasks)

@@ -8,7 +8,8 @@
  * lasted, so that time is refreshed after it, or a timer of the host's would fire early
  * or late by as much. Deadlines are rounded up to libuv's milliseconds on the same
  * scale as its own clock, which it rounds down: so none fires early, and each is late
- * by at most one millisecond for it. */
+ * by at most two milliseconds for it: the clock that libuv
+ * looks at may be a coarse one, and lag by up to one itself. */
 #include <ferry/error.h>
 #include <ferry/uv.h>
 #include <math.h>
@@ -68,6 +69,26 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     turn(state);
 }
 
+static void free_poll(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void uv_unwatch(void *arg, ferry_watch *watch)
+{
+    (void)arg;
+    struct poll *poll = watch->adapter;
+    uv_poll_stop(&poll->handle);
+    uv_close((uv_handle_t *)&poll->handle, free_poll);
+}
+
+static int start(struct poll *poll)
+{
+    int events = (poll->watch->events & FERRY_READABLE ? UV_READABLE : 0) |
+                 (poll->watch->events & FERRY_WRITABLE ? UV_WRITABLE : 0);
+    return uv_poll_start(&poll->handle, events, on_poll);
+}
+
 static int uv_watch(void *arg, ferry_watch *watch)
 {
     struct poll *poll = calloc(1, sizeof *poll);
@@ -80,24 +101,9 @@ static int uv_watch(void *arg, ferry_watch *watch)
         return FERRY_E_BACKEND;
     }
     watch->adapter = poll;
-    uv_poll_start(&poll->handle,
-                  (watch->events & FERRY_READABLE ? UV_READABLE : 0) |
-                      (watch->events & FERRY_WRITABLE ? UV_WRITABLE : 0),
-                  on_poll);
-    return 0;
-}
-
-static void free_poll(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-static void uv_unwatch(void *arg, ferry_watch *watch)
-{
-    (void)arg;
-    struct poll *poll = watch->adapter;
-    uv_poll_stop(&poll->handle);
-    uv_close((uv_handle_t *)&poll->handle, free_poll);
+    if (start(poll) == 0) return 0;
+    uv_unwatch(arg, watch);
+    return FERRY_E_BACKEND;
 }
 
 static int uv_open(ferry_loop *loop, void **out)
@@ -128,11 +134,10 @@ static void uv_close_state(void *arg, void (*closed)(void *arg), void *closed_ar
     closed(closed_arg);
 }
 
-static int uv_run_host(void *arg)
+static void uv_run_host(void *arg)
 {
     struct uv_state *state = arg;
     uv_run(state->host, UV_RUN_DEFAULT);
-    return 0;
 }
 
 static void uv_wake(void *arg)
