@@ -154,15 +154,15 @@ static struct ferry__job *deliver(struct ferry__worker *worker, struct ferry__jo
     return NULL;
 }
 
-/* The argument is nobody's concern here any more. */
+/* Lets go of the job and delivers it. A value's destroy may end the thread on the way:
+ * then this is done anew. */
 static struct ferry__job *finish_job(struct ferry__worker *worker, bool gone)
 {
     struct ferry__job *job = worker->job;
     ferry__token_check_process(worker->token, "a job");
     bool abandoned = atomic_load_explicit(&job->state, memory_order_relaxed) ==
                      FERRY__JOB_ABANDONED;
-    leave_job(
-        worker); /* may end the thread, in a value's destroy: then this is done anew */
+    leave_job(worker);
     /* release: pairs with the load in ferry_abandoned_count, after on_abandon. */
     if (abandoned) atomic_fetch_sub_explicit(&ferry__abandoned, 1, memory_order_release);
     return deliver(worker, job, gone);
