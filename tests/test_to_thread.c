@@ -424,12 +424,26 @@ LOOP_TEST(shielded_error, "T12: a job that fails while a cancel is pending: its 
     return 0;
 }
 
-/* Goes on until the deadline around the call has passed. */
+struct outlasted {
+    ferry_cancel_scope scope;
+    int result;
+};
+
+static int bring_near(void *arg)
+{
+    struct outlasted *outlasted = arg;
+    return ferry_cancel_scope_set_deadline(&outlasted->scope,
+                                           ferry_current_time() + 0.01);
+}
+
+/* Goes on until the deadline around the call, near only now that it runs, has passed. */
 static int outlast(void *arg)
 {
+    struct outlasted *outlasted = arg;
+    CHECK_OK(ferry_from_thread_run_sync(bring_near, outlasted));
     if (test_is_mock()) CHECK_OK(ferry_mock_advance(1));
     WAIT_UNTIL(ferry_from_thread_check_cancelled() == -ECANCELED);
-    return *(int *)arg;
+    return outlasted->result;
 }
 
 LOOP_TEST(timeout_catches_nothing,
@@ -437,14 +451,13 @@ LOOP_TEST(timeout_catches_nothing,
 {
     static const int results[] = {7, -EIO};
     for (int i = 0; i < 2; i++) {
-        int result = results[i];
-        ferry_cancel_scope scope = {0};
-        CHECK_OK(ferry_fail_after(&scope, 0.01));
-        int rc = ferry_to_thread_run_sync(outlast, &result, NULL);
+        struct outlasted outlasted = {.result = results[i]};
+        CHECK_OK(ferry_fail_after(&outlasted.scope, 1000));
+        int rc = ferry_to_thread_run_sync(outlast, &outlasted, NULL);
         CHECK_EQ_RC(rc, results[i]);
-        CHECK_EQ_RC(ferry_cancel_scope_exit(&scope, rc), results[i]);
-        CHECK(scope.cancel_called);
-        CHECK(!scope.cancelled_caught);
+        CHECK_EQ_RC(ferry_cancel_scope_exit(&outlasted.scope, rc), results[i]);
+        CHECK(outlasted.scope.cancel_called);
+        CHECK(!outlasted.scope.cancelled_caught);
     }
     return 0;
 }
