@@ -53,13 +53,12 @@ int ferry_task_group_enter(ferry_task_group *group)
     struct ferry__task *task;
     int rc = ferry__task_here(&task);
     if (rc < 0) return rc;
-    double deadline = group->scope.deadline == 0 ? INFINITY : group->scope.deadline;
-    if (group->scope.tasks || isnan(deadline)) return FERRY_E_INVALID;
-    group->scope.deadline = deadline;
+    rc = ferry__scope_enter(task, &group->scope,
+                            ferry__scope_given_deadline(&group->scope), group_kind);
+    if (rc < 0) return rc;
     group->failures = 0;
     group->error = 0;
     group->cancelled = false;
-    ferry__scope_enter(task, &group->scope, group_kind);
     return 0;
 }
 

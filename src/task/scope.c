@@ -127,13 +127,16 @@ void ferry__scope_close(struct ferry_cancel_scope *scope)
     scope->tasks = NULL;
 }
 
-void ferry__scope_enter(struct ferry__task *task, struct ferry_cancel_scope *scope,
-                        const char *kind)
+int ferry__scope_enter(struct ferry__task *task, struct ferry_cancel_scope *scope,
+                       double deadline, const char *kind)
 {
+    if (scope->tasks || isnan(deadline)) return FERRY_E_INVALID;
+    scope->deadline = deadline;
     ferry__scope_open(scope, task->scope, task->tasks);
     ferry__task_move(task, scope);
     ferry__block_enter(task, &scope->block, kind);
     arm(scope);
+    return 0;
 }
 
 /* It was cancelled itself, and no scope visible from it is: then the cancel ends
@@ -163,22 +166,14 @@ int ferry__scope_leave(struct ferry__task *task, struct ferry_cancel_scope *scop
 
 static const char scope_kind[] = "cancel scope";
 
-static int enter_until(struct ferry__task *task, ferry_cancel_scope *scope,
-                       double deadline)
-{
-    if (scope->tasks || isnan(deadline)) return FERRY_E_INVALID;
-    scope->deadline = deadline;
-    ferry__scope_enter(task, scope, scope_kind);
-    return 0;
-}
-
 int ferry_cancel_scope_enter(ferry_cancel_scope *scope)
 {
     if (scope == NULL) return FERRY_E_INVALID;
     struct ferry__task *task;
     int rc = ferry__task_here(&task);
     if (rc < 0) return rc;
-    return enter_until(task, scope, scope->deadline == 0 ? INFINITY : scope->deadline);
+    return ferry__scope_enter(task, scope, ferry__scope_given_deadline(scope),
+                              scope_kind);
 }
 
 int ferry_cancel_scope_exit(ferry_cancel_scope *scope, int rc)
@@ -195,7 +190,8 @@ static int enter_for(ferry_cancel_scope *scope, double seconds, bool fails)
     struct ferry__task *task;
     int rc = ferry__task_here(&task);
     if (rc < 0) return rc;
-    rc = enter_until(task, scope, ferry__loop_now(&task->tasks->loop) + seconds);
+    rc = ferry__scope_enter(task, scope, ferry__loop_now(&task->tasks->loop) + seconds,
+                            scope_kind);
     if (rc == 0) scope->fails = fails;
     return rc;
 }

@@ -38,9 +38,16 @@ void ferry__scope_cancel(struct ferry_cancel_scope *scope);
 /* A thread has found a deadline passed (C10): what is due fires before anything else. */
 void ferry__scope_deadline_noticed(struct ferry__tasks *tasks);
 
-/* Enters a scope, as a block of the task; its deadline has been set. */
-void ferry__scope_enter(struct ferry__task *task, struct ferry_cancel_scope *scope,
-                        const char *kind);
+/* Enters a scope with that deadline, as a block of the task. 0, or FERRY_E_INVALID if
+ * it is open already or the deadline NaN. */
+int ferry__scope_enter(struct ferry__task *task, struct ferry_cancel_scope *scope,
+                       double deadline, const char *kind);
+
+/* What its owner has put there before entering; 0: none. */
+static inline double ferry__scope_given_deadline(const struct ferry_cancel_scope *scope)
+{
+    return scope->deadline == 0 ? INFINITY : scope->deadline;
+}
 
 /* Leaves it, after ferry__block_check; gives the block's result. */
 int ferry__scope_leave(struct ferry__task *task, struct ferry_cancel_scope *scope,

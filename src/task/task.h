@@ -143,8 +143,8 @@ void ferry__task_move(struct ferry__task *task, struct ferry_cancel_scope *scope
 void ferry__block_enter(struct ferry__task *task, struct ferry__block *block,
                         const char *kind);
 
-/* Whether the current task may leave this block, which was entered with this very `kind`,
- * now: 0, or an error. */
+/* Whether the current task may leave this block, which was entered with this very
+ * `kind`, now: 0, or an error. */
 int ferry__block_check(struct ferry__block *block, const char *kind,
                        struct ferry__task **task);
 void ferry__block_leave(struct ferry__task *task, struct ferry__block *block);

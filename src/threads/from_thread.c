@@ -14,12 +14,13 @@ struct ferry__call {
     struct ferry__message message;
     ferry_fn *fn;
     void *arg;
-    struct ferry__context
-        *context; /* a copy of the caller's: the loop's from the push on */
-    struct ferry__worker *worker; /* whose job calls; NULL: a call with a token */
-    struct ferry__worker
-        *waiting; /* this loop's worker that waits for the answer, with a
-                                       token or without; NULL: another thread */
+    /* A copy of the caller's; the loop's from the push on. */
+    struct ferry__context *context;
+    /* Whose job calls; NULL: a call with a token. */
+    struct ferry__worker *worker;
+    /* This loop's worker that waits for the answer, with a token or without; NULL:
+     * another thread. */
+    struct ferry__worker *waiting;
 
     /* The loop's, from the push until the answer. */
     bool held_clock;
@@ -175,14 +176,14 @@ static int call_host(deliver_fn *deliver, ferry_fn *fn, void *arg)
                                .arg = arg,
                                .worker = worker,
                                .waiting = worker};
-    return call_loop(worker->token, &call);
+    return call_loop(worker->pool->token, &call);
 }
 
 static int call_token(ferry_token *token, deliver_fn *deliver, ferry_fn *fn, void *arg)
 {
     if (token == NULL || fn == NULL) return FERRY_E_INVALID;
     struct ferry__worker *worker = ferry__worker_current();
-    bool ours = worker && worker->token == token;
+    bool ours = worker && worker->pool->token == token;
     struct ferry__call call = {.message.deliver = deliver,
                                .fn = fn,
                                .arg = arg,

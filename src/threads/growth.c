@@ -98,7 +98,6 @@ static struct ferry__worker *new_worker(struct ferry__pool *pool)
     atomic_init(&worker->references, 2);
     atomic_fetch_add_explicit(&pool->references, 1, memory_order_relaxed);
     worker->pool = pool;
-    worker->token = ferry_token_ref(pool->token);
     ferry__parker_init(&worker->parker);
     pthread_mutex_lock(&pool->mutex);
     worker->is_listed = true;
@@ -186,14 +185,8 @@ void ferry__pool_unlist(struct ferry__pool *pool, struct ferry__worker *worker)
     ferry__list_remove(&pool->workers, &worker->place);
 }
 
-/* Its thread may still have destructors of thread-specific values to run, which may call the
- * loop: so it is a worker that waits for them, never the loop. */
-static void join(struct ferry__worker *worker)
-{
-    pthread_join(worker->thread, NULL);
-    ferry__worker_unref(worker);
-}
-
+/* The thread before may still have destructors of thread-specific values to run, which
+ * may call the loop: so it is a worker that waits for them, never the loop. */
 void ferry__pool_leave(struct ferry__pool *pool, struct ferry__worker *worker)
 {
     struct ferry__worker *before = NULL;
@@ -205,6 +198,6 @@ void ferry__pool_leave(struct ferry__pool *pool, struct ferry__worker *worker)
         pool->zombie = worker;
     }
     pthread_mutex_unlock(&pool->mutex);
-    if (before) join(before);
+    if (before) ferry__worker_join(before);
     if (detached) ferry__worker_unref(worker);
 }

@@ -135,23 +135,26 @@ static bool has_hope(struct ferry__pool *pool)
     return false;
 }
 
-void ferry__pool_no_thread(struct ferry__pool *pool)
+static bool is_hopeless(struct ferry__pool *pool)
 {
     pthread_mutex_lock(&pool->mutex);
     bool hope = has_hope(pool);
     pthread_mutex_unlock(&pool->mutex);
+    return !hope;
+}
+
+void ferry__pool_no_thread(struct ferry__pool *pool)
+{
+    bool hopeless = is_hopeless(pool);
     struct ferry__job *job;
-    while (!hope && (job = ferry__pool_take(pool, NULL)))
+    while (hopeless && (job = ferry__pool_take(pool, NULL)))
         job->over(job, FERRY_E_NO_THREAD);
 }
 
 void ferry__pool_check_hope(struct ferry__pool *pool)
 {
     if (atomic_load_explicit(&pool->queued, memory_order_relaxed) == 0) return;
-    pthread_mutex_lock(&pool->mutex);
-    bool hope = has_hope(pool);
-    pthread_mutex_unlock(&pool->mutex);
-    if (!hope && ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
+    if (is_hopeless(pool) && ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
 }
 
 /* ---- taking in what workers say ---- */
@@ -208,8 +211,8 @@ static void wait_until_made(struct ferry__pool *pool)
     pthread_mutex_unlock(&pool->mutex);
 }
 
-/* Takes all workers off the list, so that no other thread joins them any more. Those with
- * an abandoned job end by themselves, whenever that is; gives the others. */
+/* Takes all workers off the list, so that no other thread joins them any more. Those
+ * with an abandoned job end by themselves, whenever that is; gives the others. */
 static struct ferry__list dismiss(struct ferry__pool *pool)
 {
     struct ferry__list ours = {0};
@@ -226,12 +229,6 @@ static struct ferry__list dismiss(struct ferry__pool *pool)
     return ours;
 }
 
-static void join(struct ferry__worker *worker)
-{
-    pthread_join(worker->thread, NULL);
-    ferry__worker_unref(worker);
-}
-
 static void quit_all(const struct ferry__list *workers)
 {
     for (struct ferry__link *link = workers->first; link; link = link->next)
@@ -245,8 +242,9 @@ void ferry__pool_close(struct ferry__pool *pool)
     struct ferry__list workers = dismiss(pool);
     quit_all(&workers);
     while ((link = ferry__list_take_first(&workers)))
-        join(ferry__container_of(link, struct ferry__worker, place));
-    if (pool->zombie) join(pool->zombie); /* nobody is left to replace it */
+        ferry__worker_join(ferry__container_of(link, struct ferry__worker, place));
+    if (pool->zombie)
+        ferry__worker_join(pool->zombie); /* nobody is left to replace it */
     while ((link = ferry__list_take_first(&pool->spare_jobs)))
         free(ferry__container_of(link, struct ferry__job, place));
     ferry__pool_unref(pool);

@@ -140,5 +140,5 @@ double ferry_current_time(void)
     struct ferry_loop *loop = ferry__loop_current();
     if (loop) return ferry__loop_now(loop);
     struct ferry__worker *worker = ferry__worker_current();
-    return worker ? ferry__token_now(worker->token) : NAN;
+    return worker ? ferry__token_now(worker->pool->token) : NAN;
 }

@@ -26,9 +26,14 @@ void ferry__worker_unref(struct ferry__worker *worker)
     if (atomic_fetch_sub_explicit(&worker->references, 1, memory_order_acq_rel) != 1)
         return;
     ferry__parker_destroy(&worker->parker);
-    ferry_token_unref(worker->token);
     ferry__pool_unref(worker->pool);
     free(worker);
+}
+
+void ferry__worker_join(struct ferry__worker *worker)
+{
+    pthread_join(worker->thread, NULL);
+    ferry__worker_unref(worker);
 }
 
 /* ---- the slot ---- */
@@ -148,7 +153,7 @@ static struct ferry__job *deliver(struct ferry__worker *worker, struct ferry__jo
                       : next ? FERRY__WORKER_BUSY
                              : FERRY__WORKER_IDLE;
     job->done.deliver = ferry__pool_job_done;
-    if (ferry__token_push(worker->token, &job->done)) return next;
+    if (ferry__token_push(worker->pool->token, &job->done)) return next;
     free_orphan(job);
     worker->orphaned = true;
     return NULL;
@@ -159,7 +164,7 @@ static struct ferry__job *deliver(struct ferry__worker *worker, struct ferry__jo
 static struct ferry__job *finish_job(struct ferry__worker *worker, bool gone)
 {
     struct ferry__job *job = worker->job;
-    ferry__token_check_process(worker->token, "a job");
+    ferry__token_check_process(worker->pool->token, "a job");
     bool abandoned = atomic_load_explicit(&job->state, memory_order_relaxed) ==
                      FERRY__JOB_ABANDONED;
     leave_job(worker);
@@ -172,7 +177,7 @@ static struct ferry__job *finish_job(struct ferry__worker *worker, bool gone)
 static struct ferry__job *end_job(struct ferry__worker *worker, int result, bool gone)
 {
     struct ferry__job *job = worker->job;
-    ferry__token_check_process(worker->token, "a job");
+    ferry__token_check_process(worker->pool->token, "a job");
     bool abandoned = job->ran && ferry__job_end(job);
     bool given_away = abandoned || (job->ran && result == -ECANCELED);
     job->result = result;
@@ -216,7 +221,8 @@ static void depart(struct ferry__worker *worker, bool told)
 
 /* The thread ends in the midst of a job: by pthread_exit or pthread_cancel, in its
  * function, its on_abandon or a value's destroy. The host gets its answer all the same.
- * Where what this calls ends the thread again, it is called again, and goes on from there. */
+ * Where what this calls ends the thread again, it is called again, and goes on from
+ * there. */
 static void thread_exits(void *arg)
 {
     struct ferry__worker *worker = arg;
@@ -234,7 +240,7 @@ static void serve(struct ferry__worker *worker)
 {
     struct ferry__job *job = ferry__pool_join(worker->pool, worker);
     worker->started.deliver = ferry__pool_worker_started;
-    if (job == NULL && !ferry__token_push(worker->token, &worker->started)) return;
+    if (job == NULL && !ferry__token_push(worker->pool->token, &worker->started)) return;
     while (!worker->orphaned && (job || (job = wait_for_job(worker))))
         job = run_job(worker, job);
 }
@@ -248,7 +254,7 @@ void *ferry__worker_main(void *arg)
     serve(worker);
     pthread_cleanup_pop(0);
     worker->ended.deliver = ferry__pool_worker_ended;
-    depart(worker, ferry__token_push(worker->token, &worker->ended));
+    depart(worker, ferry__token_push(worker->pool->token, &worker->ended));
     return NULL;
 }
 
@@ -263,7 +269,7 @@ int ferry_from_thread_check_cancelled(void)
 {
     struct ferry__worker *worker = ferry__worker_current();
     if (worker == NULL) return FERRY_E_NO_LOOP;
-    return ferry__job_is_cancelled(worker->job, worker->token) ? -ECANCELED : 0;
+    return ferry__job_is_cancelled(worker->job, worker->pool->token) ? -ECANCELED : 0;
 }
 
 int ferry_job_sigmask(sigset_t *set)

@@ -22,7 +22,6 @@ struct ferry__worker {
     atomic_int
         references; /* the loop's, and the thread's until somebody has joined it */
     struct ferry__pool *pool;
-    ferry_token *token;
     pthread_t thread; /* written by the thread itself before it is first told of */
 
     /* Shared. */
@@ -52,6 +51,9 @@ struct ferry__worker {
 /* The thread of a worker. It has one reference to it. */
 void *ferry__worker_main(void *worker);
 void ferry__worker_unref(struct ferry__worker *worker);
+
+/* Waits until its thread is gone, and drops the thread's reference. */
+void ferry__worker_join(struct ferry__worker *worker);
 
 /* The worker that this thread is, while it runs a job; NULL otherwise. */
 struct ferry__worker *ferry__worker_current(void);
