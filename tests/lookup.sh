@@ -8,6 +8,8 @@ set -eu
 status=0
 output=$("$1" localhost 2>&1) || status=$?
 echo "$output"
+# What the address sanitizer says of the ucontext switch, each time, is no word of ours.
+output=$(echo "$output" | grep -v "WARNING: ASan doesn't fully support makecontext") || true
 case "$status $output" in
 '0 localhost has an address') exit 0 ;;
 "1 "*ETIMEDOUT*) echo 'skipped: the resolver took more than half a second' ;;
