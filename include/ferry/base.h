@@ -48,6 +48,12 @@ struct ferry__timer {
     void (*fire)(struct ferry__timer *timer);
 };
 
+struct ferry__message {
+    struct ferry__message *next;
+    /* In the loop's thread, between tasks. refused: the run has finished, answer so. */
+    void (*deliver)(struct ferry__message *message, bool refused);
+};
+
 struct ferry__task;
 struct ferry__tasks;
 

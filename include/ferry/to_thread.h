@@ -72,11 +72,11 @@ FERRY_API ferry_capacity_limiter *ferry_to_thread_current_default_limiter(void);
 /* True in a job, and in what it calls. Suspends: no. Thread: any. */
 FERRY_API bool ferry_is_worker_thread(void);
 
-/* Workers have signals blocked, but for those that an instruction of theirs causes. This
- * gives the process's own mask, as the loop's thread had it when the run began (of a run
- * inside a job: the outer run's), for posix_spawn (posix_spawnattr_setsigmask) and other
- * threads that the job makes; a child that it forks has it already. Suspends: no. Thread:
- * a worker during a job; elsewhere FERRY_E_NO_LOOP. */
+/* Workers have signals blocked, but for those that an instruction of theirs causes.
+ * This gives the process's own mask, as the loop's thread had it when the run began (of
+ * a run inside a job: the outer run's), for posix_spawn (posix_spawnattr_setsigmask)
+ * and other threads that the job makes; a child that it forks has it already. Suspends:
+ * no. Thread: a worker during a job; elsewhere FERRY_E_NO_LOOP. */
 FERRY_API int ferry_job_sigmask(sigset_t *set);
 
 /* How many abandoned jobs are still running, in the whole process. Suspends: no.

@@ -10,8 +10,8 @@
 
 FERRY_BEGIN
 
-/* Rounds deadlines up to libuv's whole milliseconds; never fires one early, and none later than
- * two of them after its time, if the machine is idle. */
+/* Rounds deadlines up to libuv's whole milliseconds; never fires one early, and none
+ * later than two of them after its time, if the machine is idle. */
 extern FERRY_API const ferry_backend ferry_uv_backend;
 
 FERRY_END

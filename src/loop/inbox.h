@@ -16,13 +16,8 @@
 #define FERRY_SRC_LOOP_INBOX_H
 
 #include "loop/wakefd.h"
+#include <ferry/base.h> /* struct ferry__message */
 #include <stdatomic.h>
-
-struct ferry__message {
-    struct ferry__message *next;
-    /* In the loop's thread, between tasks. refused: the run has finished, answer so. */
-    void (*deliver)(struct ferry__message *message, bool refused);
-};
 
 struct ferry__inbox {
     _Atomic(struct ferry__message *) newest; /* or one of the two marks in inbox.c */

@@ -16,8 +16,8 @@ int ferry__limiter_bind(ferry_capacity_limiter *limiter, ferry_token *token);
 /* Takes a token if one is free and nobody waits. */
 bool ferry__limiter_try(ferry_capacity_limiter *limiter);
 
-/* Waits for a token, holding the limiter: 0, or -ECANCELED without one. *held becomes true
- * as the token is granted, before the task runs. */
+/* Waits for a token, holding the limiter: 0, or -ECANCELED without one. *held becomes
+ * true as the token is granted, before the task runs. */
 int ferry__limiter_wait(ferry_capacity_limiter *limiter, struct ferry__task *task,
                         bool *held);
 
