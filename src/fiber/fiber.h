@@ -32,7 +32,8 @@ struct ferry__fiber {
     struct ferry__fiber_tools tools;
 
     /* The owner's, and never written in here. For the report of an overflow. */
-    const char *name; /* NULL: "task-<number>" */
+    const char *name;   /* NULL: "<family>-<number>" */
+    const char *family; /* NULL: "task" */
     uint64_t number;
 };
 

@@ -67,7 +67,8 @@ static void add_name(struct line *line, const struct ferry__fiber *fiber)
     if (fiber->name) {
         add(line, fiber->name, NAME_MOST);
     } else {
-        add(line, "task-", NAME_MOST);
+        add(line, fiber->family ? fiber->family : "task", NAME_MOST);
+        add(line, "-", 1);
         add_number(line, fiber->number);
     }
 }

@@ -5,7 +5,8 @@
 #include <ferry/task_group.h>
 
 /* Whoever waits in ferry_task_group_start. */
-struct ferry__starter {
+struct group_starter {
+    struct ferry__starter starter;
     struct ferry__wait wait;
     struct ferry__task *child;
     void *value;
@@ -27,8 +28,10 @@ static void note(ferry_task_group *group, int rc)
 }
 
 /* A child that nobody waits for any more fails the group; until then, its starter. */
-static void tell_starter(struct ferry__starter *starter, int rc)
+static void tell_starter(struct ferry__starter *base, int rc)
 {
+    struct group_starter *starter = ferry__container_of(base, struct group_starter,
+                                                        starter);
     if (rc >= 0) rc = starter->given_up ? -ECANCELED : FERRY_E_NOT_STARTED;
     ferry__wake(&starter->wait, rc);
 }
@@ -151,18 +154,29 @@ int ferry_task_group_start_soon(ferry_task_group *group, ferry_fn *fn, void *arg
 /* The starter is cancelled: so is the child, whose end it waits for. */
 static bool give_up(struct ferry__wait *wait)
 {
-    struct ferry__starter *starter = ferry__container_of(wait, struct ferry__starter,
-                                                         wait);
+    struct group_starter *starter = ferry__container_of(wait, struct group_starter,
+                                                        wait);
     starter->given_up = true;
     ferry__scope_cancel(starter->child->own);
     return false;
 }
 
+static bool told(struct ferry__starter *base, void *value)
+{
+    struct group_starter *starter = ferry__container_of(base, struct group_starter,
+                                                        starter);
+    if (starter->given_up) return false;
+    starter->value = value;
+    ferry__wake(&starter->wait, 0);
+    return true;
+}
+
 static int start(struct ferry__task *task, ferry_task_group *group,
                  struct ferry__task_spec *spec, void **value)
 {
-    struct ferry__starter starter = {.wait = ferry__wait_for(task, give_up)};
-    spec->starter = &starter;
+    struct group_starter starter = {.starter.told = told,
+                                    .wait = ferry__wait_for(task, give_up)};
+    spec->starter = &starter.starter;
     int rc = spawn(group, *spec, &starter.child);
     if (rc < 0) return refuse(spec, rc);
     rc = ferry__wait(&starter.wait);
@@ -188,10 +202,6 @@ int ferry_task_started(void *value)
     if (task->started) return FERRY_E_STARTED_TWICE;
     if (task->starter == NULL) return 0;
     task->started = true;
-    struct ferry__starter *starter = task->starter;
-    if (starter->given_up) return 0;
-    task->starter = NULL;
-    starter->value = value;
-    ferry__wake(&starter->wait, 0);
+    if (task->starter->told(task->starter, value)) task->starter = NULL;
     return 0;
 }

@@ -53,7 +53,8 @@ struct ferry__task_label ferry__task_label(const struct ferry__task *task)
     if (task->fiber.name)
         snprintf(label.text, sizeof label.text, "task \"%s\"", task->fiber.name);
     else
-        snprintf(label.text, sizeof label.text, "task-%llu",
+        snprintf(label.text, sizeof label.text, "%s-%llu",
+                 task->fiber.family ? task->fiber.family : "task",
                  (unsigned long long)task->fiber.number);
     return label;
 }
@@ -147,6 +148,7 @@ static struct ferry__task *lay_out(struct ferry__stack stack,
     };
     ferry__fiber_init(&task->fiber, stack.low, stack.high, run, task);
     task->fiber.name = name;
+    task->fiber.family = spec->family;
     return task;
 }
 

@@ -14,7 +14,12 @@
 #include "task/scope.h"
 #include <ferry/task_group.h>
 
-struct ferry__starter;
+/* Whoever waits for a task's ferry_task_started. */
+struct ferry__starter {
+    /* In the task. True: the value is taken, and the task's end is no concern of the
+     * starter's any more. */
+    bool (*told)(struct ferry__starter *starter, void *value);
+};
 
 /* What the task storey keeps for each loop. */
 struct ferry__tasks {
@@ -60,8 +65,9 @@ struct ferry__task_spec {
     ferry_fn *fn;
     void *arg;
     const ferry_task_options *options; /* may be NULL */
-    struct ferry_cancel_scope *scope;  /* what it starts in */
-    bool own_scope;                    /* give it one that can be cancelled by itself */
+    const char *family; /* with its number the name of one that has none; outlives it */
+    struct ferry_cancel_scope *scope; /* what it starts in */
+    bool own_scope;                   /* give it one that can be cancelled by itself */
     struct ferry__context *context; /* a reference, which it takes over if it succeeds */
     void (*ended)(
         struct ferry__task *task); /* in the loop's thread, between tasks; the task's
@@ -92,7 +98,7 @@ int ferry__task_here(struct ferry__task **task);
 struct ferry__task *ferry__tasks_leave_task(struct ferry__tasks *tasks);
 void ferry__tasks_back_to_task(struct ferry__tasks *tasks, struct ferry__task *task);
 
-/* "task \"name\"" or "task-7", for messages. */
+/* "task \"name\"", "task-7" or "<family>-7", for messages. */
 struct ferry__task_label {
     char text[80];
 };
