@@ -3,6 +3,7 @@
  * The call lies in the frame of the thread that waits for its answer; the loop touches
  * nothing of it after unparking that thread. It is answered once, whatever becomes of
  * the loop: by its function's result, or as refused. */
+#include "threads/absence.h"
 #include "threads/calls.h"
 #include "threads/runtime.h"
 
@@ -18,12 +19,8 @@ struct ferry__call {
     struct ferry__context *context;
     /* Whose job calls; NULL: a call with a token. */
     struct ferry__worker *worker;
-    /* This loop's worker that waits for the answer, with a token or without; NULL:
-     * another thread. */
-    struct ferry__worker *waiting;
-
-    /* The loop's, from the push until the answer. */
-    bool held_clock;
+    /* Of this loop's worker that waits for the answer, with a token or without. */
+    struct ferry__absence absence;
 
     /* The answer. */
     int result;
@@ -49,33 +46,9 @@ static void answer(struct ferry__call *call, int result)
     ferry__unpark(&call->parker);
 }
 
-/* While its thread waits for us, a job holds no clock. */
-static void begin(struct ferry__call *call)
-{
-    if (call->waiting == NULL) return;
-    struct ferry__job *job = call->waiting->job;
-    call->held_clock = job->holds_clock;
-    ferry__job_hold_clock(job, false);
-    if (!job->abandoned) ferry__job_heed_deadline(job);
-}
-
-/* Its function may wait, for another worker perhaps: this one does not come free by
- * itself. */
-static void begin_waiting(struct ferry__call *call)
-{
-    begin(call);
-    if (call->waiting == NULL) return;
-    call->waiting->is_calling = true;
-    ferry__pool_check_hope(call->waiting->pool);
-}
-
 static void end(struct ferry__call *call, int result)
 {
-    if (call->waiting) {
-        struct ferry__job *job = call->waiting->job;
-        call->waiting->is_calling = false;
-        if (call->held_clock && !job->abandoned) ferry__job_hold_clock(job, true);
-    }
+    ferry__absence_end(&call->absence);
     answer(call, result);
 }
 
@@ -93,7 +66,7 @@ static void deliver_sync(struct ferry__message *message, bool refused)
 {
     struct ferry__call *call = call_of(message);
     if (refuse(call, refused)) return;
-    begin(call);
+    ferry__absence_begin(&call->absence);
     struct ferry__context **before = ferry__context_swap_slot(&call->context);
     int result = call->fn(call->arg);
     ferry__context_swap_slot(before);
@@ -124,7 +97,7 @@ static void deliver_run(struct ferry__message *message, bool refused)
 {
     struct ferry__call *call = call_of(message);
     if (refuse(call, refused)) return;
-    begin_waiting(call);
+    ferry__absence_begin_waiting(&call->absence);
     if (is_from_living_host(call)) ferry__host_request(call->worker->job->host, call);
     else run_as_task(call);
 }
@@ -175,19 +148,17 @@ static int call_host(deliver_fn *deliver, ferry_fn *fn, void *arg)
                                .fn = fn,
                                .arg = arg,
                                .worker = worker,
-                               .waiting = worker};
+                               .absence.worker = worker};
     return call_loop(worker->pool->token, &call);
 }
 
 static int call_token(ferry_token *token, deliver_fn *deliver, ferry_fn *fn, void *arg)
 {
     if (token == NULL || fn == NULL) return FERRY_E_INVALID;
-    struct ferry__worker *worker = ferry__worker_current();
-    bool ours = worker && worker->pool->token == token;
     struct ferry__call call = {.message.deliver = deliver,
                                .fn = fn,
                                .arg = arg,
-                               .waiting = ours ? worker : NULL};
+                               .absence = ferry__absence_from(token)};
     return call_loop(token, &call);
 }
 

@@ -1,6 +1,7 @@
 /* The queue of jobs that no idle worker was there for, and the making of workers.
  * SPDX-License-Identifier: MIT */
 #include "threads/pool.h"
+#include "threads/thread.h"
 
 #include <errno.h>
 #include <ferry/error.h>
@@ -65,32 +66,6 @@ struct ferry__job *ferry__pool_take(struct ferry__pool *pool,
 
 /* ---- making a worker ---- */
 
-/* All signals but those that an instruction of the thread's own causes (T48). */
-static sigset_t blocked_in_workers(void)
-{
-    static const int synchronous[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL,
-                                      SIGTRAP, SIGSYS, SIGABRT};
-    sigset_t set;
-    sigfillset(&set);
-    for (size_t i = 0; i < sizeof synchronous / sizeof synchronous[0]; i++)
-        sigdelset(&set, synchronous[i]);
-    return set;
-}
-
-static int start_thread(struct ferry__worker *worker, size_t stack_size)
-{
-    pthread_attr_t attributes;
-    if (pthread_attr_init(&attributes) != 0) return FERRY_E_NO_THREAD;
-    pthread_attr_setstacksize(&attributes, stack_size);
-    sigset_t before, blocked = blocked_in_workers();
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    pthread_t thread;
-    int failed = pthread_create(&thread, &attributes, ferry__worker_main, worker);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return failed ? FERRY_E_NO_THREAD : 0;
-}
-
 static struct ferry__worker *new_worker(struct ferry__pool *pool)
 {
     struct ferry__worker *worker = calloc(1, sizeof *worker);
@@ -110,7 +85,8 @@ static int make(struct ferry__pool *pool)
 {
     struct ferry__worker *worker = new_worker(pool);
     if (worker == NULL) return FERRY_E_NO_THREAD;
-    int rc = start_thread(worker, pool->stack_size);
+    pthread_t thread; /* the worker's own word for it counts */
+    int rc = ferry__thread_start(&thread, pool->stack_size, ferry__worker_main, worker);
     if (rc == 0) return 0;
     pthread_mutex_lock(&pool->mutex);
     ferry__pool_unlist(pool, worker);

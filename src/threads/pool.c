@@ -3,16 +3,9 @@
 #include "threads/pool.h"
 
 #include "sync/limiter.h"
+#include "threads/thread.h"
 #include <ferry/error.h>
 #include <stdlib.h>
-
-/* The process's own, also for a run inside a job. */
-static void keep_sigmask(struct ferry__pool *pool)
-{
-    struct ferry__worker *worker = ferry__worker_current();
-    if (worker) pool->sigmask = worker->pool->sigmask;
-    else pthread_sigmask(SIG_SETMASK, NULL, &pool->sigmask);
-}
 
 struct ferry__pool *ferry__pool_new(ferry_token *token, size_t stack_size,
                                     double idle_timeout)
@@ -25,7 +18,7 @@ struct ferry__pool *ferry__pool_new(ferry_token *token, size_t stack_size,
     pool->idle_timeout = idle_timeout;
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->made, NULL);
-    keep_sigmask(pool);
+    ferry__thread_sigmask(&pool->sigmask);
     return pool;
 }
 

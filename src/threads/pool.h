@@ -20,7 +20,7 @@ struct ferry__pool {
     ferry_token *token;
     size_t stack_size;
     double idle_timeout;
-    sigset_t sigmask; /* the loop's thread's */
+    sigset_t sigmask; /* the process's own */
 
     /* The loop's. */
     struct ferry__list idle;

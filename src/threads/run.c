@@ -6,6 +6,7 @@
 #include "loop/forks.h"
 #include "sync/limiter.h"
 #include "threads/runtime.h"
+#include "threads/thread.h"
 
 #include <limits.h>
 #include <unistd.h>
@@ -111,6 +112,7 @@ static void forget(void)
 {
     ferry__context_keep_in_child();
     ferry__loop_swap_current(NULL);
+    ferry__thread_restore_sigmask();
     ferry__worker_forget();
 }
 

@@ -2,6 +2,7 @@
 #include "threads/worker.h"
 
 #include "threads/pool.h"
+#include "threads/thread.h"
 #include <errno.h>
 #include <ferry/from_thread.h>
 #include <stdlib.h>
@@ -94,16 +95,6 @@ static struct ferry__job *wait_for_job(struct ferry__worker *worker)
 }
 
 /* ---- running a job ---- */
-
-/* The kernel is asked only for jobs that have a name. */
-static void name_thread(const char *name)
-{
-#ifdef __APPLE__
-    pthread_setname_np(name);
-#else
-    pthread_setname_np(pthread_self(), name);
-#endif
-}
 
 /* Users' code may be cancelled, the worker's own may not: a worker that ended between
  * taking a job and delivering it would leave its host hanging. */
@@ -204,10 +195,10 @@ static struct ferry__job *run_job(struct ferry__worker *worker, struct ferry__jo
     set_current(worker);
     ferry__context_swap_slot(&job->context);
     ferry__pool_help(worker->pool);
-    bool named = job->name[0];
-    if (named) name_thread(job->name);
+    bool named = job->name[0]; /* else the kernel is asked for nothing */
+    if (named) ferry__thread_set_name(job->name);
     int result = call(worker, job);
-    if (named) name_thread("ferry-worker");
+    if (named) ferry__thread_set_name("ferry-worker");
     return end_job(worker, result, false);
 }
 
@@ -249,7 +240,8 @@ void *ferry__worker_main(void *arg)
 {
     struct ferry__worker *worker = arg;
     set_cancellable(false);
-    name_thread("ferry-worker");
+    ferry__thread_set_name("ferry-worker");
+    ferry__thread_set_sigmask(&worker->pool->sigmask);
     pthread_cleanup_push(thread_exits, worker);
     serve(worker);
     pthread_cleanup_pop(0);
@@ -288,7 +280,6 @@ size_t ferry_abandoned_count(void)
 
 void ferry__worker_forget(void)
 {
-    if (current) pthread_sigmask(SIG_SETMASK, &current->pool->sigmask, NULL);
     current = NULL;
     atomic_store_explicit(&ferry__abandoned, 0, memory_order_relaxed);
 }
