@@ -29,6 +29,7 @@
 #include <ferry/error.h>
 #include <ferry/event.h>
 #include <ferry/from_thread.h>
+#include <ferry/future.h>
 #include <ferry/mock.h>
 #include <ferry/run.h>
 #include <ferry/task_group.h>

@@ -15,7 +15,8 @@ FERRY_BEGIN
 /* X(name, code, text). Codes are never renumbered; new ones go at the end. */
 #define FERRY_ERRORS(X)                                                              \
     X(NO_LOOP, -5000, "there is no event loop in this thread")                       \
-    X(LOOP_THREAD, -5001, "this call waits for the loop that this thread runs")      \
+    X(LOOP_THREAD, -5001, "this call would wait for the loop that this thread runs: "\
+                          "call the function itself, start a task, or await")        \
     X(RUN_FINISHED, -5002, "the run that this call is for has finished")             \
     X(ALREADY_RUNNING, -5003, "a loop is already running in this thread")            \
     X(NO_BACKEND, -5004, "no backend of that name is registered or can be loaded")   \

@@ -6,6 +6,7 @@
 #include <ferry/cancel_scope.h>
 #include <ferry/capacity_limiter.h>
 #include <ferry/event.h>
+#include <ferry/future.h>
 #include <ferry/run.h>
 #include <ferry/task_group.h>
 #include <ferry/to_thread.h>
@@ -23,5 +24,7 @@ _Static_assert(sizeof(ferry_task_options) == 64,
 _Static_assert(sizeof(ferry_to_thread_options) == 80,
                "the size of a public struct has changed");
 _Static_assert(sizeof(ferry_capacity_limiter_stats) == 32,
+               "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_as_completed) == 32,
                "the size of a public struct has changed");
 #endif
