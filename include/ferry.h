@@ -22,6 +22,7 @@
 #ifndef FERRY_H
 #define FERRY_H
 
+#include <ferry/async_context_manager.h>
 #include <ferry/base.h>
 #include <ferry/cancel_scope.h>
 #include <ferry/capacity_limiter.h>
@@ -31,6 +32,8 @@
 #include <ferry/from_thread.h>
 #include <ferry/future.h>
 #include <ferry/mock.h>
+#include <ferry/portal.h>
+#include <ferry/portal_provider.h>
 #include <ferry/run.h>
 #include <ferry/task_group.h>
 #include <ferry/to_thread.h>

@@ -36,7 +36,10 @@ FERRY_BEGIN
     X(ALREADY_HOLDING, -5016, "this borrower already holds or awaits a token")       \
     X(NOT_HOLDING, -5017, "this borrower holds no token")                            \
     X(WOULD_BLOCK, -5018, "it cannot be done without waiting")                       \
-    X(WRONG_LOOP, -5019, "this object belongs to another loop")
+    X(WRONG_LOOP, -5019, "this object belongs to another loop")                      \
+    X(PORTAL_CLOSED, -5020, "the portal has been stopped")                           \
+    X(BUSY, -5021, "the message is still queued")                                    \
+    X(NOT_ENTERED, -5022, "the block that this call leaves was not entered")
 
 enum {
 #define FERRY__ENUM(name, code, text) FERRY_E_##name = (code),

@@ -3,10 +3,13 @@
  *
  * These structs lie in callers' frames. Each ends in reserved words, so that what it
  * needs later comes out of those, and a program need not be compiled anew. */
+#include <ferry/async_context_manager.h>
 #include <ferry/cancel_scope.h>
 #include <ferry/capacity_limiter.h>
 #include <ferry/event.h>
 #include <ferry/future.h>
+#include <ferry/portal.h>
+#include <ferry/portal_provider.h>
 #include <ferry/run.h>
 #include <ferry/task_group.h>
 #include <ferry/to_thread.h>
@@ -26,5 +29,12 @@ _Static_assert(sizeof(ferry_to_thread_options) == 80,
 _Static_assert(sizeof(ferry_capacity_limiter_stats) == 32,
                "the size of a public struct has changed");
 _Static_assert(sizeof(ferry_as_completed) == 32,
+               "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_message) == 48, "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_wrapped_context_manager) == 32,
+               "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_blocking_portal_options) == 128,
+               "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_portal_provider_options) == 136,
                "the size of a public struct has changed");
 #endif

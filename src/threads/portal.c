@@ -1,0 +1,294 @@
+/* The life of a portal in its loop.  SPDX-License-Identifier: MIT */
+#include "threads/portal.h"
+
+#include <errno.h>
+#include <ferry/cancel_scope.h>
+#include <ferry/error.h>
+#include <ferry/from_thread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- handles ---- */
+
+ferry_portal *ferry_portal_ref(ferry_portal *portal)
+{
+    if (portal) atomic_fetch_add_explicit(&portal->references, 1, memory_order_relaxed);
+    return portal;
+}
+
+void ferry_portal_unref(ferry_portal *portal)
+{
+    /* acq_rel: what every other holder did comes before the end, which the last one
+     * makes. */
+    if (portal == NULL ||
+        atomic_fetch_sub_explicit(&portal->references, 1, memory_order_acq_rel) != 1)
+        return;
+    ferry_token_unref(portal->token);
+    free(portal);
+}
+
+static bool is_here(const ferry_portal *portal)
+{
+    struct ferry__tasks *here = ferry__tasks_current();
+    return here && here->loop.token == portal->token;
+}
+
+int ferry__portal_check(const ferry_portal *portal)
+{
+    if (portal == NULL) return FERRY_E_INVALID;
+    /* acquire: pairs with the release in close_to_new. */
+    bool closing = atomic_load_explicit(&portal->closing, memory_order_acquire);
+    return closing ? FERRY_E_PORTAL_CLOSED : 0;
+}
+
+int ferry__portal_check_waiting(const ferry_portal *portal)
+{
+    int rc = ferry__portal_check(portal);
+    return rc == 0 && is_here(portal) ? FERRY_E_LOOP_THREAD : rc;
+}
+
+/* ---- what it carries ---- */
+
+/* In the frame of a task that waits until no more than so many are carried. */
+struct drain {
+    struct ferry__wait wait;
+    struct ferry__link link;
+    struct ferry_portal *portal;
+    size_t most;
+};
+
+void ferry__portal_carry(struct ferry_portal *portal, struct ferry__link *place)
+{
+    ferry__list_append(&portal->carried, place);
+    portal->carrying++;
+}
+
+void ferry__portal_put_down(struct ferry_portal *portal)
+{
+    struct ferry__link *link, *next;
+    portal->carrying--;
+    for (link = portal->drains.first; link; link = next) {
+        struct drain *drain = ferry__container_of(link, struct drain, link);
+        next = link->next;
+        if (portal->carrying > drain->most) continue;
+        ferry__list_remove(&portal->drains, link);
+        ferry__wake(&drain->wait, 0);
+    }
+}
+
+static bool stop_draining(struct ferry__wait *wait)
+{
+    struct drain *drain = ferry__container_of(wait, struct drain, wait);
+    ferry__list_remove(&drain->portal->drains, &drain->link);
+    return true;
+}
+
+/* Waits until no more than so many are carried; lets others run at least once. */
+static int drain(struct ferry_portal *portal, struct ferry__task *task, size_t most,
+                 bool (*abort)(struct ferry__wait *wait))
+{
+    struct drain waiter = {
+        .wait = ferry__wait_for(task, abort), .portal = portal, .most = most};
+    if (portal->carrying <= most) ferry__wake(&waiter.wait, 0);
+    else ferry__list_append(&portal->drains, &waiter.link);
+    return ferry__wait(&waiter.wait);
+}
+
+/* Cancels all but `except`, and gives how many that were. Nothing leaves the list
+ * meanwhile: tasks end between callbacks, not in them. */
+static int cancel_carried(struct ferry_portal *portal, const struct ferry__task *except)
+{
+    int cancelled = 0;
+    for (struct ferry__link *link = portal->carried.first; link; link = link->next) {
+        struct ferry__portal_task *carried = ferry__container_of(
+            link, struct ferry__portal_task, place);
+        if (carried->task != except && ferry_future_cancel(&carried->future))
+            cancelled++;
+    }
+    return cancelled;
+}
+
+/* ---- stopping ---- */
+
+static void close_to_new(struct ferry_portal *portal)
+{
+    /* release: pairs with the load in ferry__portal_check. */
+    atomic_store_explicit(&portal->closing, true, memory_order_release);
+}
+
+static void stop_here(struct ferry_portal *portal, bool cancel_remaining)
+{
+    ferry_event_set(&portal->stopped);
+    if (cancel_remaining) cancel_carried(portal, NULL);
+}
+
+/* The flag is cleared before what was asked is read: who asks later pushes again. */
+static void deliver_stop(struct ferry__message *message, bool refused)
+{
+    struct ferry_portal *portal = ferry__container_of(message, struct ferry_portal,
+                                                      stop);
+    /* acq_rel: pairs with the exchange in push_stop. */
+    atomic_exchange_explicit(&portal->stop_queued, false, memory_order_acq_rel);
+    if (!refused)
+        stop_here(portal,
+                  atomic_load_explicit(&portal->cancel_asked, memory_order_relaxed));
+    ferry_portal_unref(portal);
+}
+
+static void push_stop(struct ferry_portal *portal)
+{
+    /* acq_rel: pairs with the exchange in deliver_stop. */
+    if (atomic_exchange_explicit(&portal->stop_queued, true, memory_order_acq_rel))
+        return;
+    ferry_portal_ref(portal);
+    portal->stop.deliver = deliver_stop;
+    if (!ferry__token_push(portal->token, &portal->stop)) ferry_portal_unref(portal);
+}
+
+int ferry_portal_stop(ferry_portal *portal, bool cancel_remaining)
+{
+    if (portal == NULL) return FERRY_E_INVALID;
+    close_to_new(portal);
+    if (is_here(portal)) {
+        stop_here(portal, cancel_remaining);
+        return 0;
+    }
+    if (cancel_remaining)
+        atomic_store_explicit(&portal->cancel_asked, true, memory_order_relaxed);
+    push_stop(portal);
+    return 0;
+}
+
+int ferry_portal_sleep_until_stopped(ferry_portal *portal)
+{
+    if (portal == NULL) return FERRY_E_INVALID;
+    if (ferry__tasks_current() && !is_here(portal)) return FERRY_E_WRONG_LOOP;
+    ferry_portal_ref(portal);
+    int rc = ferry_event_wait(&portal->stopped);
+    ferry_portal_unref(portal);
+    return rc;
+}
+
+/* ---- taking in what has been accepted ---- */
+
+struct fence {
+    struct ferry__message message;
+    struct ferry__wait wait;
+};
+
+static void deliver_fence(struct ferry__message *message, bool refused)
+{
+    (void)refused; /* the task that waits keeps the loop going */
+    ferry__wake(&ferry__container_of(message, struct fence, message)->wait, 0);
+}
+
+/* Waits until all has been delivered that was pushed before this. */
+static void take_in(struct ferry_portal *portal, struct ferry__task *task)
+{
+    struct fence fence = {.message.deliver = deliver_fence,
+                          .wait = ferry__wait_for(task, NULL)};
+    ferry__token_push(portal->token, &fence.message);
+    ferry__wait(&fence.wait);
+}
+
+/* ---- stopping with a grace ---- */
+
+struct grace {
+    struct ferry_portal *portal;
+    double seconds;
+};
+
+/* In a task of the loop's. One that the portal carries itself is in nobody's way. */
+static int stop_within(void *arg)
+{
+    struct grace *grace = arg;
+    struct ferry_portal *portal = grace->portal;
+    struct ferry__task *task = ferry__task_current();
+    size_t most = ferry__portal_carries(portal, task) ? 1 : 0;
+    ferry_cancel_scope scope = {0};
+    close_to_new(portal);
+    take_in(portal, task);
+    stop_here(portal, false);
+    ferry_move_on_after(&scope, grace->seconds);
+    int rc = drain(portal, task, most, stop_draining);
+    rc = ferry_cancel_scope_exit(&scope, rc);
+    return scope.cancelled_caught ? cancel_carried(portal, task) : rc;
+}
+
+static int stop_within_here(struct grace *grace)
+{
+    struct ferry__task *task;
+    int rc = ferry__task_here(&task);
+    if (rc < 0) return rc;
+    ferry_portal_ref(grace->portal); /* its other owners may let go meanwhile */
+    rc = stop_within(grace);
+    ferry_portal_unref(grace->portal);
+    return rc;
+}
+
+int ferry_portal_stop_within(ferry_portal *portal, double seconds)
+{
+    if (portal == NULL || isnan(seconds)) return FERRY_E_INVALID;
+    struct grace grace = {.portal = portal, .seconds = seconds};
+    if (is_here(portal)) return stop_within_here(&grace);
+    int rc = ferry_from_thread_run_token(portal->token, stop_within, &grace);
+    return rc == FERRY_E_RUN_FINISHED ? FERRY_E_PORTAL_CLOSED : rc;
+}
+
+/* ---- entering and leaving ---- */
+
+static const char portal_kind[] = "portal";
+
+static void name(struct ferry_portal *portal, const char *given)
+{
+    static atomic_ulong count;
+    unsigned long number = atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
+    if (given) snprintf(portal->name, sizeof portal->name, "%s", given);
+    else snprintf(portal->name, sizeof portal->name, "portal-%lu", number + 1);
+}
+
+static void open_block(struct ferry_portal *portal, struct ferry__task *task)
+{
+    portal->tasks = task->tasks;
+    portal->scope.deadline = INFINITY;
+    ferry__scope_open(&portal->scope, task->scope, task->tasks);
+    ferry__block_enter(task, &portal->block, portal_kind);
+}
+
+int ferry__portal_enter(ferry_portal **out, const char *given_name)
+{
+    if (out == NULL) return FERRY_E_INVALID;
+    struct ferry__task *task;
+    int rc = ferry__task_here(&task);
+    if (rc < 0) return rc;
+    struct ferry_portal *portal = calloc(1, sizeof *portal);
+    if (portal == NULL) return FERRY_E_NO_MEMORY;
+    atomic_init(&portal->references, 1);
+    portal->token = ferry_token_ref(task->tasks->loop.token);
+    name(portal, given_name);
+    open_block(portal, task);
+    *out = portal;
+    return 0;
+}
+
+int ferry_portal_enter(ferry_portal **portal)
+{
+    return ferry__portal_enter(portal, NULL);
+}
+
+int ferry_portal_exit(ferry_portal *portal, int rc)
+{
+    if (portal == NULL) return FERRY_E_INVALID;
+    struct ferry__task *task;
+    int wrong = ferry__block_check(&portal->block, portal_kind, &task);
+    if (wrong < 0) return wrong;
+    close_to_new(portal);
+    if (rc < 0) stop_here(portal, true);
+    take_in(portal, task);
+    stop_here(portal, false);
+    drain(portal, task, 0, NULL);
+    ferry__block_leave(task, &portal->block);
+    ferry__scope_close(&portal->scope);
+    ferry_portal_unref(portal);
+    return rc;
+}

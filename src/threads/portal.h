@@ -1,0 +1,112 @@
+/* Portals inside: the portal, and the tasks that it carries.
+ * SPDX-License-Identifier: MIT
+ *
+ * Whatever is asked of a portal is a message to its loop. "Closing" is set first, in the
+ * thread that stops it, so that no new call gets in; "stopped" by the loop as the stop
+ * arrives, behind all that the same thread asked for before. A message that comes later
+ * than that has been overtaken, and is answered FERRY_E_PORTAL_CLOSED.
+ *
+ * The portal's tasks live in a scope of its own below the one it was opened in, with a
+ * scope each, so that cancelling them leaves the host's block alone. */
+#ifndef FERRY_SRC_THREADS_PORTAL_H
+#define FERRY_SRC_THREADS_PORTAL_H
+
+#include "loop/parker.h"
+#include "task/task.h"
+#include "threads/absence.h"
+#include "threads/future.h"
+#include <ferry/event.h>
+#include <ferry/portal.h>
+#include <pthread.h>
+
+struct ferry_portal {
+    atomic_size_t references;
+    ferry_token *token; /* a reference */
+    char name[32];      /* its tasks' family */
+
+    /* Shared. */
+    atomic_bool closing;
+    atomic_bool cancel_asked; /* with the stop */
+    atomic_bool stop_queued;  /* the message below is on its way, with a reference */
+    struct ferry__message stop;
+
+    /* The loop's, while it is open. */
+    struct ferry__tasks *tasks;
+    struct ferry__block block;
+    struct ferry_cancel_scope scope;
+    struct ferry__list carried; /* portal tasks, from their start to their end */
+    size_t carrying;
+    struct ferry__list drains; /* who waits for there to be fewer (portal.c) */
+    ferry_event stopped;
+
+    /* Of one with a thread of its own: the starter's. */
+    bool has_thread;
+    pthread_t thread;
+};
+
+/* A thread that waits for what it has asked of a portal: until the task has called
+ * ferry_task_started, or has ended. Lies in the thread's frame. */
+struct ferry__asker {
+    struct ferry__parker parker;
+    struct ferry__absence absence;
+    bool started;
+    void *value; /* of ferry_task_started */
+    int result;  /* of the future, at the task's end */
+};
+
+/* A function on its way through a portal: a message, a task, and the future of both.
+ *
+ * The message carries the start, then a cancel from another thread, then the destroy of
+ * the argument; one is through before the next is asked for. The loop has one reference
+ * from the start until the task has ended or been refused; its last act is to answer the
+ * asker. */
+struct ferry__portal_task {
+    struct ferry_future future;
+    struct ferry_portal *portal; /* held by whoever frees the record */
+    ferry_fn *fn;
+    void *arg;
+    ferry_destroy_fn *destroy;
+    ferry_task_options
+        options; /* all but destroy; the name is copied behind the record */
+    struct ferry__message message;
+    struct ferry__context *context; /* a snapshot of the caller's; the task's later */
+
+    /* The loop's. */
+    struct ferry__asker *asker;    /* NULL: nobody, or nobody any more */
+    struct ferry__starter starter; /* told: NULL if nobody waits for the start alone */
+    struct ferry__task *task;      /* from its start to its end */
+    struct ferry__link place;      /* among the portal's */
+};
+
+/* Whether calls may be made: 0, FERRY_E_PORTAL_CLOSED or _INVALID; for calls that wait
+ * also FERRY_E_LOOP_THREAD. */
+int ferry__portal_check(const ferry_portal *portal);
+int ferry__portal_check_waiting(const ferry_portal *portal);
+
+/* ferry_portal_enter, for a portal with that name; NULL: portal-N. */
+int ferry__portal_enter(ferry_portal **portal, const char *name);
+
+/* Whether this thread is the loop's, or a worker of it in a job: one that the loop's end
+ * waits for. */
+bool ferry__portal_holds_this_thread(const ferry_portal *portal);
+
+/* Loop: a task has begun to be the portal's; and one has ended, and is in `carried` no
+ * more. */
+void ferry__portal_carry(struct ferry_portal *portal, struct ferry__link *place);
+void ferry__portal_put_down(struct ferry_portal *portal);
+
+/* Loop: whether that task is the portal's. */
+bool ferry__portal_carries(const struct ferry_portal *portal,
+                           const struct ferry__task *task);
+
+/* Makes a record, the first member of something of that size, with a reference for the
+ * caller. NULL: no memory; a destroy has been called. */
+struct ferry__portal_task *ferry__portal_task_new(ferry_portal *portal, size_t size,
+                                                  ferry_fn *fn, void *arg,
+                                                  const ferry_task_options *options);
+
+/* Has it started, and waits until it has called ferry_task_started (0, and the value in
+ * *value, which may be NULL) or has ended: then gives its error. */
+int ferry__portal_task_start(struct ferry__portal_task *task, void **value);
+
+#endif

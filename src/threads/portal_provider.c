@@ -1,0 +1,212 @@
+/* Providers of portals.  SPDX-License-Identifier: MIT
+ *
+ * A portal that is about to be stopped is taken out of the provider first, under its
+ * mutex: whoever comes then starts another. Threads are started, stopped and joined with
+ * the mutex released.
+ *
+ * An idle portal that lingers is watched by a task in its own loop. That cannot join its
+ * own thread: it retires the portal, and whoever next starts one, or frees the provider,
+ * joins it. */
+#include "threads/portal.h"
+
+#include <ferry/error.h>
+#include <ferry/portal_provider.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ferry_portal_provider {
+    atomic_size_t references;
+    ferry_blocking_portal_options options;
+    char *backend; /* the options' */
+    double linger;
+
+    /* The mutex's. */
+    pthread_mutex_t mutex;
+    pthread_cond_t started; /* starting has become false */
+    bool starting;
+    ferry_portal *portal;
+    ferry_portal *retired; /* stopped after lingering, to be joined */
+    size_t leases;         /* each with a reference */
+    ferry_future *watch;   /* of an idle portal: the task that will retire it */
+};
+
+/* ---- making and freeing ---- */
+
+static bool copy_options(struct ferry_portal_provider *provider,
+                         const ferry_portal_provider_options *options)
+{
+    provider->options.run = options->run;
+    provider->linger = options->linger;
+    if (options->run.backend == NULL) return true;
+    provider->backend = strdup(options->run.backend);
+    provider->options.run.backend = provider->backend;
+    return provider->backend;
+}
+
+int ferry_portal_provider_new(const ferry_portal_provider_options *options,
+                              ferry_portal_provider **out)
+{
+    static const ferry_portal_provider_options defaults;
+    if (options == NULL) options = &defaults;
+    if (out == NULL || isnan(options->linger) || options->linger < 0)
+        return FERRY_E_INVALID;
+    struct ferry_portal_provider *provider = calloc(1, sizeof *provider);
+    if (provider == NULL || !copy_options(provider, options)) {
+        free(provider);
+        return FERRY_E_NO_MEMORY;
+    }
+    atomic_init(&provider->references, 1);
+    pthread_mutex_init(&provider->mutex, NULL);
+    pthread_cond_init(&provider->started, NULL);
+    *out = provider;
+    return 0;
+}
+
+ferry_portal_provider *ferry_portal_provider_ref(ferry_portal_provider *provider)
+{
+    if (provider)
+        atomic_fetch_add_explicit(&provider->references, 1, memory_order_relaxed);
+    return provider;
+}
+
+/* ---- an idle portal; the mutex is held ---- */
+
+static int retire(struct ferry_portal_provider *provider)
+{
+    ferry_portal *portal = provider->portal;
+    if (portal == NULL || provider->leases) return 0;
+    provider->portal = NULL;
+    provider->retired = portal;
+    return ferry_portal_stop(portal, false);
+}
+
+/* In the portal's loop. Nobody frees the provider before this has ended: whoever would
+ * waits for the portal's tasks. */
+static int watch(void *arg)
+{
+    struct ferry_portal_provider *provider = arg;
+    int rc = ferry_sleep(provider->linger);
+    if (rc < 0) return rc;
+    pthread_mutex_lock(&provider->mutex);
+    rc = retire(provider);
+    pthread_mutex_unlock(&provider->mutex);
+    return rc;
+}
+
+static void stop_watching(struct ferry_portal_provider *provider)
+{
+    ferry_future_cancel(provider->watch);
+    ferry_future_unref(provider->watch);
+    provider->watch = NULL;
+}
+
+/* Takes the portal out, to be stopped; or leaves it there, watched, and gives NULL. */
+static ferry_portal *idle(struct ferry_portal_provider *provider)
+{
+    ferry_portal *portal = provider->portal;
+    if (provider->linger > 0 &&
+        ferry_portal_start_task_soon(portal, watch, provider, NULL, &provider->watch) ==
+            0)
+        return NULL;
+    provider->portal = NULL;
+    return portal;
+}
+
+/* ---- the end ---- */
+
+static void stop(ferry_portal *portal)
+{
+    if (portal) ferry_stop_blocking_portal(portal, 0);
+}
+
+static void destroy(struct ferry_portal_provider *provider)
+{
+    pthread_mutex_lock(&provider->mutex);
+    ferry_portal *portal = provider->portal;
+    provider->portal = NULL;
+    stop_watching(provider);
+    pthread_mutex_unlock(&provider->mutex);
+    stop(portal);
+    stop(provider->retired);
+    pthread_cond_destroy(&provider->started);
+    pthread_mutex_destroy(&provider->mutex);
+    free(provider->backend);
+    free(provider);
+}
+
+void ferry_portal_provider_unref(ferry_portal_provider *provider)
+{
+    /* acq_rel: what every other holder did comes before the end, which the last one
+     * makes. */
+    if (provider &&
+        atomic_fetch_sub_explicit(&provider->references, 1, memory_order_acq_rel) == 1)
+        destroy(provider);
+}
+
+/* ---- entering ---- */
+
+/* The mutex is held, and released meanwhile; others wait for `starting` to be over. */
+static int start(struct ferry_portal_provider *provider)
+{
+    ferry_portal *portal = NULL, *retired = provider->retired;
+    if (retired && ferry__portal_holds_this_thread(retired)) return FERRY_E_LOOP_THREAD;
+    provider->retired = NULL;
+    stop_watching(provider);
+    provider->starting = true;
+    pthread_mutex_unlock(&provider->mutex);
+    stop(retired);
+    int rc = ferry_start_blocking_portal(&portal, &provider->options);
+    pthread_mutex_lock(&provider->mutex);
+    provider->starting = false;
+    provider->portal = portal;
+    pthread_cond_broadcast(&provider->started);
+    return rc;
+}
+
+/* The mutex is held. */
+static int lease(struct ferry_portal_provider *provider, ferry_portal **portal)
+{
+    while (provider->starting) pthread_cond_wait(&provider->started, &provider->mutex);
+    int rc = provider->portal ? 0 : start(provider);
+    if (rc < 0) return rc;
+    stop_watching(provider);
+    provider->leases++;
+    ferry_portal_provider_ref(provider);
+    *portal = provider->portal;
+    return 0;
+}
+
+int ferry_portal_provider_enter(ferry_portal_provider *provider, ferry_portal **portal)
+{
+    if (provider == NULL || portal == NULL) return FERRY_E_INVALID;
+    pthread_mutex_lock(&provider->mutex);
+    int rc = lease(provider, portal);
+    pthread_mutex_unlock(&provider->mutex);
+    return rc;
+}
+
+/* ---- leaving ---- */
+
+/* The mutex is held. *idle_portal: to be stopped, or NULL. */
+static int give_back(struct ferry_portal_provider *provider, ferry_portal **idle_portal)
+{
+    if (provider->leases == 0) return FERRY_E_NOT_ENTERED;
+    if (provider->leases == 1 && ferry__portal_holds_this_thread(provider->portal))
+        return FERRY_E_LOOP_THREAD;
+    if (--provider->leases == 0) *idle_portal = idle(provider);
+    return 0;
+}
+
+int ferry_portal_provider_exit(ferry_portal_provider *provider, int rc)
+{
+    if (provider == NULL) return FERRY_E_INVALID;
+    ferry_portal *idle_portal = NULL;
+    pthread_mutex_lock(&provider->mutex);
+    int wrong = give_back(provider, &idle_portal);
+    pthread_mutex_unlock(&provider->mutex);
+    if (wrong < 0) return wrong;
+    stop(idle_portal);
+    ferry_portal_provider_unref(provider);
+    return rc;
+}
