@@ -1,24 +1,13 @@
 /* Events.  SPDX-License-Identifier: MIT */
-#include "task/task.h"
+#include "sync/queue.h"
 
 #include <ferry/event.h>
-
-struct waiter {
-    struct ferry__wait wait;
-    struct ferry__link link;
-    ferry_event *event;
-};
-
-static struct waiter *waiter_of(struct ferry__link *link)
-{
-    return ferry__container_of(link, struct waiter, link);
-}
 
 /* Whether the tasks that wait for it, if any do, are this loop's. */
 static int check(const ferry_event *event)
 {
-    if (event->waiters.first)
-        return ferry__tasks_check(waiter_of(event->waiters.first)->wait.task->tasks);
+    struct ferry__link *first = event->waiters.first;
+    if (first) return ferry__tasks_check(ferry__waiter_of(first)->wait.task->tasks);
     return ferry__tasks_current() ? 0 : FERRY_E_NO_LOOP;
 }
 
@@ -28,17 +17,8 @@ int ferry_event_set(ferry_event *event)
     int rc = check(event);
     if (rc < 0) return rc;
     event->is_set = true;
-    struct ferry__link *link;
-    while ((link = ferry__list_take_first(&event->waiters)))
-        ferry__wake(&waiter_of(link)->wait, 0);
+    while (ferry__queue_wake_first(&event->waiters, 0)) continue;
     return 0;
-}
-
-static bool leave(struct ferry__wait *wait)
-{
-    struct waiter *waiter = ferry__container_of(wait, struct waiter, wait);
-    ferry__list_remove(&waiter->event->waiters, &waiter->link);
-    return true;
 }
 
 int ferry_event_wait(ferry_event *event)
@@ -49,9 +29,8 @@ int ferry_event_wait(ferry_event *event)
     if (rc == 0) rc = check(event);
     if (rc < 0) return rc;
     if (event->is_set) return ferry_checkpoint();
-    struct waiter waiter = {.wait = ferry__wait_for(task, leave), .event = event};
-    ferry__list_append(&event->waiters, &waiter.link);
-    return ferry__wait(&waiter.wait);
+    struct ferry__waiter waiter = {0};
+    return ferry__queue_wait(&event->waiters, task, &waiter);
 }
 
 bool ferry_event_is_set(const ferry_event *event)
