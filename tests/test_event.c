@@ -138,6 +138,58 @@ LOOP_TEST(cancelled_waiters_leave,
     return 0;
 }
 
+/* A job whose on_cancel sets the event, and lets the job end. */
+struct setting_job {
+    ferry_event event;
+    struct gate runs, told;
+    int rc; /* of a task that waits for the event */
+};
+
+static int wait_to_be_told(void *arg)
+{
+    struct setting_job *job = arg;
+    gate_open(&job->runs);
+    gate_wait(&job->told);
+    return 0;
+}
+
+static void set_as_cancelled(void *arg)
+{
+    struct setting_job *job = arg;
+    CHECK_OK(ferry_event_set(&job->event));
+    gate_open(&job->told);
+}
+
+static int run_job_that_sets(void *arg)
+{
+    ferry_to_thread_options options = {.on_cancel = set_as_cancelled};
+    return ferry_to_thread_run_sync(wait_to_be_told, arg, &options);
+}
+
+static int wait_beside_it(void *arg)
+{
+    struct setting_job *job = arg;
+    job->rc = ferry_event_wait(&job->event);
+    return job->rc;
+}
+
+LOOP_TEST(set_while_cancelling,
+          "E3: set by an on_cancel before the same cancel has come to the waiter: that "
+          "is cancel then set")
+{
+    struct setting_job job = {.runs = GATE_INIT, .told = GATE_INIT, .rc = 1};
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(&group, run_job_that_sets, &job, NULL));
+    CHECK_OK(ferry_task_group_start_soon(&group, wait_beside_it, &job, NULL));
+    LOOP_UNTIL(gate_is_open(&job.runs));
+    CHECK_OK(ferry_task_group_cancel(&group));
+    CHECK_EQ_RC(ferry_task_group_exit(&group, -ECANCELED), 0);
+    CHECK(ferry_event_is_set(&job.event));
+    CHECK_EQ_RC(job.rc, -ECANCELED);
+    return 0;
+}
+
 static int set_event(void *event)
 {
     return ferry_event_set(event);

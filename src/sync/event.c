@@ -17,7 +17,7 @@ int ferry_event_set(ferry_event *event)
     int rc = check(event);
     if (rc < 0) return rc;
     event->is_set = true;
-    while (ferry__queue_wake_first(&event->waiters, 0)) continue;
+    ferry__queue_wake_all(&event->waiters, 0);
     return 0;
 }
 

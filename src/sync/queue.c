@@ -1,6 +1,8 @@
 /* Queues of tasks.  SPDX-License-Identifier: MIT */
 #include "sync/queue.h"
 
+#include <errno.h>
+
 static bool leave(struct ferry__wait *wait)
 {
     struct ferry__waiter *waiter = ferry__container_of(wait, struct ferry__waiter, wait);
@@ -17,9 +19,24 @@ int ferry__queue_wait(struct ferry__list *queue, struct ferry__task *task,
     return ferry__wait(&waiter->wait);
 }
 
-bool ferry__queue_wake_first(struct ferry__list *queue, int result)
+struct ferry__waiter *ferry__queue_first(struct ferry__list *queue)
 {
-    struct ferry__link *link = ferry__list_take_first(queue);
-    if (link) ferry__wake(&ferry__waiter_of(link)->wait, result);
-    return link != NULL;
+    while (queue->first) {
+        struct ferry__waiter *waiter = ferry__waiter_of(queue->first);
+        if (!ferry__task_is_cancelled(waiter->wait.task)) return waiter;
+        ferry__queue_wake(waiter, -ECANCELED);
+    }
+    return NULL;
+}
+
+void ferry__queue_wake(struct ferry__waiter *waiter, int result)
+{
+    ferry__list_remove(waiter->queue, &waiter->link);
+    ferry__wake(&waiter->wait, result);
+}
+
+void ferry__queue_wake_all(struct ferry__list *queue, int result)
+{
+    struct ferry__waiter *waiter;
+    while ((waiter = ferry__queue_first(queue))) ferry__queue_wake(waiter, result);
 }

@@ -24,7 +24,17 @@ static inline struct ferry__waiter *ferry__waiter_of(struct ferry__link *link)
 int ferry__queue_wait(struct ferry__list *queue, struct ferry__task *task,
                       struct ferry__waiter *waiter);
 
-/* Takes the first one out and wakes it. False: nobody waits. */
-bool ferry__queue_wake_first(struct ferry__list *queue, int result);
+/* The first one that is to be served; NULL: there is none. A cancel marks all its tasks
+ * before it reaches the first of them, and users' callbacks run in between: those that
+ * are marked and still in the way get their -ECANCELED here, a little early. Passing
+ * over them instead would leave one waiting that a shield takes back in time, for what
+ * has gone to others meanwhile. */
+struct ferry__waiter *ferry__queue_first(struct ferry__list *queue);
+
+/* Takes the waiter out and wakes it. */
+void ferry__queue_wake(struct ferry__waiter *waiter, int result);
+
+/* The same for each of them, in their order. */
+void ferry__queue_wake_all(struct ferry__list *queue, int result);
 
 #endif
