@@ -31,6 +31,7 @@
 #include <ferry/event.h>
 #include <ferry/from_thread.h>
 #include <ferry/future.h>
+#include <ferry/memory_stream.h>
 #include <ferry/mock.h>
 #include <ferry/portal.h>
 #include <ferry/portal_provider.h>

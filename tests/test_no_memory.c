@@ -1,4 +1,4 @@
-/* Calls into threads when there is no memory.  SPDX-License-Identifier: MIT */
+/* Calls into threads, and streams, when there is no memory.  SPDX-License-Identifier: MIT */
 #include "calls.h"
 
 /* ---- malloc, with a switch ---- */
@@ -118,5 +118,121 @@ LOOP_TEST(no_memory_for_a_worker,
     CHECK_EQ_INT(counter_get(&ran), 0);
     CHECK_EQ_INT(borrowed(NULL), 0);
     CHECK_EQ_RC(ferry_to_thread_run_sync(count, &ran, NULL), 1);
+    return 0;
+}
+
+/* ---- streams ---- */
+
+static void refuse_memory(bool really)
+{
+    if (!OWNS_MALLOC) SKIP("a sanitizer or a libc of its own kind owns malloc");
+    atomic_store(&no_memory, really);
+}
+
+static int send_without_memory(ferry_memory_stream *send, int item, bool waits)
+{
+    refuse_memory(true);
+    int rc = waits ? ferry_memory_stream_send(send, &item)
+                   : ferry_memory_stream_send_nowait(send, &item);
+    refuse_memory(false);
+    return rc;
+}
+
+LOOP_TEST(
+    no_memory_for_an_item,
+    "E9: FERRY_E_NO_MEMORY, and nothing is sent; what there is room for needs none")
+{
+    ferry_memory_stream *send, *receive;
+    int item, sent = 0;
+    CHECK_EQ_RC(ferry_memory_stream_new(sizeof item, FERRY_UNLIMITED, &send, &receive),
+                0);
+    for (int waits = 0; waits < 2; waits++) {
+        CHECK_EQ_RC(send_without_memory(send, -1, waits), FERRY_E_NO_MEMORY);
+        for (int i = 0; i < 5; i++, sent++)
+            CHECK_EQ_RC(ferry_memory_stream_send_nowait(send, &sent), 0);
+        while (send_without_memory(send, sent, waits) == 0) sent++;
+        CHECK_EQ_INT(sent, waits ? 16 : 8); /* it doubles */
+    }
+    for (int i = 0; i < sent; i++) {
+        CHECK_EQ_RC(ferry_memory_stream_receive_nowait(receive, &item), 0);
+        CHECK_EQ_INT(item, i);
+    }
+    CHECK_EQ_RC(send_without_memory(send, 5, true), 0); /* little is kept */
+    ferry_memory_stream_unref(send);
+    ferry_memory_stream_unref(receive);
+    return 0;
+}
+
+LOOP_TEST(memory_given_back,
+          "E9: a large buffer gives its memory back when it is empty, and needs it anew")
+{
+    enum { SIZE = 128 * 1024 };
+    static char item[SIZE];
+    ferry_memory_stream *send, *receive;
+    CHECK_EQ_RC(ferry_memory_stream_new(SIZE, 2, &send, &receive), 0);
+    CHECK_EQ_RC(ferry_memory_stream_send_nowait(send, item), 0);
+    CHECK_EQ_RC(ferry_memory_stream_receive_nowait(receive, item), 0);
+    refuse_memory(true);
+    int rc = ferry_memory_stream_send_nowait(send, item);
+    refuse_memory(false);
+    CHECK_EQ_RC(rc, FERRY_E_NO_MEMORY);
+    CHECK_EQ_RC(ferry_memory_stream_send_nowait(send, item), 0);
+    ferry_memory_stream_unref(send);
+    ferry_memory_stream_unref(receive);
+    return 0;
+}
+
+static int receive_one(void *arg)
+{
+    int item = 0, rc = ferry_memory_stream_receive(arg, &item);
+    return rc < 0 ? rc : item - 9;
+}
+
+LOOP_TEST(no_memory_is_needed_to_hand_over,
+          "E9: an item for a receiver that waits needs no memory")
+{
+    ferry_memory_stream *send, *receive;
+    ferry_task_group group = {0};
+    CHECK_EQ_RC(ferry_memory_stream_new(sizeof(int), 1, &send, &receive), 0);
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(&group, receive_one, receive, NULL));
+    CHECK_EQ_RC(ferry_checkpoint(), 0);
+    CHECK_EQ_RC(send_without_memory(send, 9, false), 0);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    ferry_memory_stream_unref(send);
+    ferry_memory_stream_unref(receive);
+    return 0;
+}
+
+LOOP_TEST(no_memory_for_an_end, "E7 E14: FERRY_E_NO_MEMORY, and no end is made")
+{
+    ferry_memory_stream *send, *receive, *none = NULL;
+    ferry_memory_stream_stats stats;
+    refuse_memory(true);
+    CHECK_EQ_RC(ferry_memory_stream_new(4, 1, &none, &none), FERRY_E_NO_MEMORY);
+    refuse_memory(false);
+    CHECK_EQ_RC(ferry_memory_stream_new(4, 1, &send, &receive), 0);
+    refuse_memory(true);
+    CHECK_EQ_RC(ferry_memory_stream_clone(send, &none), FERRY_E_NO_MEMORY);
+    refuse_memory(false);
+    CHECK_EQ_PTR(none, NULL);
+    CHECK_OK(ferry_memory_stream_statistics(send, &stats));
+    CHECK_EQ_INT(stats.open_send_streams, 1);
+    ferry_memory_stream_unref(send);
+    ferry_memory_stream_unref(receive);
+    return 0;
+}
+
+LOOP_TEST(no_memory_for_huge_items,
+          "E9: items beyond what can be addressed: FERRY_E_NO_MEMORY")
+{
+    ferry_memory_stream *send, *receive;
+    int item = 0;
+    if (*test_sanitizer()) SKIP("the sanitizer ends a process that asks for so much");
+    CHECK_EQ_RC(ferry_memory_stream_new(SIZE_MAX, 3, &send, &receive), 0);
+    CHECK_EQ_RC(ferry_memory_stream_send_nowait(send, &item), FERRY_E_NO_MEMORY);
+    CHECK_EQ_RC(ferry_memory_stream_send(send, &item), FERRY_E_NO_MEMORY);
+    ferry_memory_stream_unref(send);
+    ferry_memory_stream_unref(receive);
     return 0;
 }

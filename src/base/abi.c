@@ -8,6 +8,7 @@
 #include <ferry/capacity_limiter.h>
 #include <ferry/event.h>
 #include <ferry/future.h>
+#include <ferry/memory_stream.h>
 #include <ferry/portal.h>
 #include <ferry/portal_provider.h>
 #include <ferry/run.h>
@@ -36,5 +37,7 @@ _Static_assert(sizeof(ferry_wrapped_context_manager) == 32,
 _Static_assert(sizeof(ferry_blocking_portal_options) == 128,
                "the size of a public struct has changed");
 _Static_assert(sizeof(ferry_portal_provider_options) == 136,
+               "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_memory_stream_stats) == 40,
                "the size of a public struct has changed");
 #endif
