@@ -74,26 +74,26 @@ static struct ferry__worker *new_worker(struct ferry__pool *pool)
     atomic_fetch_add_explicit(&pool->references, 1, memory_order_relaxed);
     worker->pool = pool;
     ferry__parker_init(&worker->parker);
-    pthread_mutex_lock(&pool->mutex);
+    pthread_mutex_lock(&pool->home->mutex);
     worker->is_listed = true;
-    ferry__list_append(&pool->workers, &worker->place);
-    pthread_mutex_unlock(&pool->mutex);
+    ferry__list_append(&pool->home->workers, &worker->place);
+    pthread_mutex_unlock(&pool->home->mutex);
     return worker;
 }
 
-static int make(struct ferry__pool *pool)
+struct ferry__worker *ferry__pool_make(struct ferry__pool *pool)
 {
     struct ferry__worker *worker = new_worker(pool);
-    if (worker == NULL) return FERRY_E_NO_THREAD;
+    if (worker == NULL) return NULL;
     pthread_t thread; /* the worker's own word for it counts */
-    int rc = ferry__thread_start(&thread, pool->stack_size, ferry__worker_main, worker);
-    if (rc == 0) return 0;
-    pthread_mutex_lock(&pool->mutex);
-    ferry__pool_unlist(pool, worker);
-    pthread_mutex_unlock(&pool->mutex);
+    if (ferry__thread_start(&thread, pool->stack_size, ferry__worker_main, worker) == 0)
+        return worker;
+    pthread_mutex_lock(&pool->home->mutex);
+    ferry__pool_unlist(worker);
+    pthread_mutex_unlock(&pool->home->mutex);
     ferry__worker_unref(worker);
     ferry__worker_unref(worker);
-    return rc;
+    return NULL;
 }
 
 static bool begin_making(struct ferry__pool *pool)
@@ -115,12 +115,11 @@ int ferry__pool_grow(struct ferry__pool *pool)
 {
     if (atomic_load_explicit(&pool->queued, memory_order_relaxed) == 0) return 0;
     if (!begin_making(pool)) return 0;
-    int rc = make(pool);
-    if (rc == 0) return 0;
+    if (ferry__pool_make(pool)) return 0;
     pthread_mutex_lock(&pool->mutex);
     end_making(pool);
     pthread_mutex_unlock(&pool->mutex);
-    return rc;
+    return FERRY_E_NO_THREAD;
 }
 
 static void making_failed(struct ferry__message *message, bool refused)
@@ -155,25 +154,26 @@ struct ferry__job *ferry__pool_join(struct ferry__pool *pool,
     return job;
 }
 
-void ferry__pool_unlist(struct ferry__pool *pool, struct ferry__worker *worker)
+void ferry__pool_unlist(struct ferry__worker *worker)
 {
     worker->is_listed = false;
-    ferry__list_remove(&pool->workers, &worker->place);
+    ferry__list_remove(&worker->pool->home->workers, &worker->place);
 }
 
 /* The thread before may still have destructors of thread-specific values to run, which
  * may call the loop: so it is a worker that waits for them, never the loop. */
-void ferry__pool_leave(struct ferry__pool *pool, struct ferry__worker *worker)
+void ferry__pool_leave(struct ferry__worker *worker)
 {
+    struct ferry__pool *home = worker->pool->home;
     struct ferry__worker *before = NULL;
-    pthread_mutex_lock(&pool->mutex);
+    pthread_mutex_lock(&home->mutex);
     bool detached = worker->is_detached;
     if (worker->is_listed) {
-        ferry__pool_unlist(pool, worker);
-        before = pool->zombie;
-        pool->zombie = worker;
+        ferry__pool_unlist(worker);
+        before = home->zombie;
+        home->zombie = worker;
     }
-    pthread_mutex_unlock(&pool->mutex);
+    pthread_mutex_unlock(&home->mutex);
     if (before) ferry__worker_join(before);
     if (detached) ferry__worker_unref(worker);
 }

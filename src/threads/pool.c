@@ -6,6 +6,7 @@
 #include "threads/thread.h"
 #include <ferry/error.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct ferry__pool *ferry__pool_new(ferry_token *token, size_t stack_size,
                                     double idle_timeout)
@@ -16,6 +17,8 @@ struct ferry__pool *ferry__pool_new(ferry_token *token, size_t stack_size,
     pool->token = ferry_token_ref(token);
     pool->stack_size = stack_size;
     pool->idle_timeout = idle_timeout;
+    pool->home = pool;
+    strcpy(pool->name, "ferry-worker");
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->made, NULL);
     ferry__thread_sigmask(&pool->sigmask);
@@ -122,8 +125,8 @@ static bool has_hope(struct ferry__pool *pool)
     for (struct ferry__link *link = pool->workers.first; link; link = link->next) {
         struct ferry__worker *worker = ferry__container_of(link, struct ferry__worker,
                                                            place);
-        if (worker->abandoned == 0 && !worker->is_calling && !worker->is_gone)
-            return true;
+        bool ours = worker->pool == pool && !worker->is_gone;
+        if (ours && worker->abandoned == 0 && !worker->is_calling) return true;
     }
     return false;
 }
@@ -167,7 +170,7 @@ static void end_abandoned(struct ferry__job *job)
     job->worker->abandoned--;
     ferry__limiter_give(job->limiter);
     ferry_capacity_limiter_unref(job->limiter);
-    ferry__pool_free_job(job->pool, job);
+    ferry__pool_free_job(job->pool->home, job);
 }
 
 void ferry__pool_job_done(struct ferry__message *message, bool refused)
@@ -213,7 +216,7 @@ static struct ferry__list dismiss(struct ferry__pool *pool)
     while (!ferry__list_is_empty(&pool->workers)) {
         struct ferry__worker *worker = ferry__container_of(pool->workers.first,
                                                            struct ferry__worker, place);
-        ferry__pool_unlist(pool, worker);
+        ferry__pool_unlist(worker);
         worker->is_detached = worker->abandoned > 0;
         if (worker->is_detached) pthread_detach(worker->thread);
         else ferry__list_append(&ours, &worker->place);

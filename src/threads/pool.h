@@ -21,6 +21,11 @@ struct ferry__pool {
     size_t stack_size;
     double idle_timeout;
     sigset_t sigmask; /* the process's own */
+    char name[16];    /* of its threads, as the system knows them */
+
+    /* The run's pool: itself, unless this is a dedicated worker's. All workers of a run
+     * are listed there and leave there, so that each is joined by the next to end. */
+    struct ferry__pool *home;
 
     /* The loop's. */
     struct ferry__list idle;
@@ -29,8 +34,8 @@ struct ferry__pool {
 
     /* The mutex's. */
     pthread_mutex_t mutex;
-    pthread_cond_t made; /* making has become false */
-    struct ferry__list workers;
+    pthread_cond_t made;          /* making has become false */
+    struct ferry__list workers;   /* of all pools whose home this is */
     struct ferry__worker *zombie; /* the last that ended by itself, not yet joined */
     struct ferry__list queue;
     bool making;  /* a thread that has not looked at the queue yet */
@@ -86,6 +91,9 @@ bool ferry__pool_dequeue(struct ferry__pool *pool, struct ferry__job *job);
 struct ferry__job *ferry__pool_take(struct ferry__pool *pool,
                                     struct ferry__worker *worker);
 
+/* Makes a worker's thread. NULL: it cannot be done. */
+struct ferry__worker *ferry__pool_make(struct ferry__pool *pool);
+
 /* Makes a worker if jobs are queued and none is being made. Less than 0: it cannot be
  * done. */
 int ferry__pool_grow(struct ferry__pool *pool);
@@ -99,9 +107,9 @@ struct ferry__job *ferry__pool_join(struct ferry__pool *pool,
                                     struct ferry__worker *worker);
 
 /* The last thing an ending worker does: it joins the one that ended before it. */
-void ferry__pool_leave(struct ferry__pool *pool, struct ferry__worker *worker);
+void ferry__pool_leave(struct ferry__worker *worker);
 
-/* Takes a worker out of the pool's list; the mutex is held. */
-void ferry__pool_unlist(struct ferry__pool *pool, struct ferry__worker *worker);
+/* Takes a worker out of its home's list, whose mutex is held. */
+void ferry__pool_unlist(struct ferry__worker *worker);
 
 #endif

@@ -198,16 +198,15 @@ static struct ferry__job *run_job(struct ferry__worker *worker, struct ferry__jo
     bool named = job->name[0]; /* else the kernel is asked for nothing */
     if (named) ferry__thread_set_name(job->name);
     int result = call(worker, job);
-    if (named) ferry__thread_set_name("ferry-worker");
+    if (named) ferry__thread_set_name(worker->pool->name);
     return end_job(worker, result, false);
 }
 
 /* The loop's reference goes with the last message to it, or here if that is refused. */
 static void depart(struct ferry__worker *worker, bool told)
 {
-    struct ferry__pool *pool = worker->pool;
     if (!told) ferry__worker_unref(worker);
-    ferry__pool_leave(pool, worker);
+    ferry__pool_leave(worker);
 }
 
 /* The thread ends in the midst of a job: by pthread_exit or pthread_cancel, in its
@@ -240,7 +239,7 @@ void *ferry__worker_main(void *arg)
 {
     struct ferry__worker *worker = arg;
     set_cancellable(false);
-    ferry__thread_set_name("ferry-worker");
+    ferry__thread_set_name(worker->pool->name);
     ferry__thread_set_sigmask(&worker->pool->sigmask);
     pthread_cleanup_push(thread_exits, worker);
     serve(worker);

@@ -35,9 +35,9 @@ struct ferry__worker {
     bool is_calling; /* its job waits in a call into this loop */
     int abandoned;   /* jobs of it that are, until their ends have been taken in */
 
-    /* The pool's mutex. */
+    /* Its home's mutex. */
     struct ferry__link place;
-    bool is_listed;   /* among the pool's workers */
+    bool is_listed;   /* among its home's workers */
     bool is_detached; /* nobody will join it */
 
     /* The thread's. */
