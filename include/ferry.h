@@ -38,5 +38,6 @@
 #include <ferry/run.h>
 #include <ferry/task_group.h>
 #include <ferry/to_thread.h>
+#include <ferry/worker.h>
 
 #endif

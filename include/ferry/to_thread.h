@@ -4,6 +4,7 @@
 
 #include <ferry/base.h>
 #include <ferry/capacity_limiter.h>
+#include <ferry/worker.h>
 #include <sys/select.h> /* sigset_t, also under strict C11 */
 
 FERRY_BEGIN
@@ -28,7 +29,13 @@ typedef struct ferry_to_thread_options {
     /* The thread's name while the job runs: 15 bytes of it. */
     const char *name;
 
-    uintptr_t reserved[5];
+    /* The worker that shall run the job (see <ferry/worker.h>), in order with its other
+     * jobs; NULL: any. The call then takes no token, unless `limiter` names one. Once the
+     * worker has been stopped, or its thread has ended: FERRY_E_CLOSED, nothing started,
+     * and the argument is the caller's. */
+    ferry_worker *worker;
+
+    uintptr_t reserved[4];
 } ferry_to_thread_options;
 
 /* Runs fn(arg) in a worker thread and waits for it; gives its result, unchanged.
@@ -57,9 +64,9 @@ typedef struct ferry_to_thread_options {
  * bounded limiter can run dry that way.
  *
  * Suspends: yes, always lets others run. Thread: task. Errors: FERRY_E_NO_LOOP,
- * _CANNOT_SUSPEND, _INVALID, _NO_OWNER, _WRONG_LOOP (limiter), _NO_MEMORY (not for a
- * shielded job), _NO_THREAD, _THREAD_EXITED if the job ended its thread. AnyIO:
- * to_thread.run_sync. */
+ * _CANNOT_SUSPEND, _INVALID, _NO_OWNER, _WRONG_LOOP (limiter, worker), _CLOSED (worker),
+ * _NO_MEMORY (not for a shielded job), _NO_THREAD, _THREAD_EXITED if the job ended its
+ * thread. AnyIO: to_thread.run_sync. */
 FERRY_API int ferry_to_thread_run_sync(ferry_fn *fn, void *arg,
                                        const ferry_to_thread_options *options);
 

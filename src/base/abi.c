@@ -14,6 +14,7 @@
 #include <ferry/run.h>
 #include <ferry/task_group.h>
 #include <ferry/to_thread.h>
+#include <ferry/worker.h>
 
 #if UINTPTR_MAX == UINT64_MAX
 _Static_assert(sizeof(ferry_cancel_scope) == 192,
@@ -26,6 +27,8 @@ _Static_assert(sizeof(ferry_run_options) == 96,
 _Static_assert(sizeof(ferry_task_options) == 64,
                "the size of a public struct has changed");
 _Static_assert(sizeof(ferry_to_thread_options) == 80,
+               "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_worker_options) == 72,
                "the size of a public struct has changed");
 _Static_assert(sizeof(ferry_capacity_limiter_stats) == 32,
                "the size of a public struct has changed");

@@ -7,6 +7,7 @@
 #include <ferry/error.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- the queue ---- */
 
@@ -99,7 +100,8 @@ struct ferry__worker *ferry__pool_make(struct ferry__pool *pool)
 static bool begin_making(struct ferry__pool *pool)
 {
     pthread_mutex_lock(&pool->mutex);
-    bool needed = !pool->making && !pool->closing && !ferry__list_is_empty(&pool->queue);
+    bool needed = !pool->making && !pool->closing && pool->dedicated == NULL &&
+                  !ferry__list_is_empty(&pool->queue);
     if (needed) pool->making = true;
     pthread_mutex_unlock(&pool->mutex);
     return needed;

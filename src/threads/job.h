@@ -62,7 +62,8 @@ struct ferry__job {
     double told_deadline;             /* what the loop last wrote to `deadline` */
     struct ferry_cancel_scope *scope; /* the innermost around the call */
     struct ferry__scope_member member;
-    ferry_capacity_limiter *limiter; /* of an abandoned job: a reference, and a token */
+    ferry_capacity_limiter
+        *limiter; /* an abandoned job's token, with a reference; or NULL */
 
     /* The pool's mutex. */
     struct ferry__link place; /* in the queue */

@@ -3,6 +3,7 @@
 #include "threads/pool.h"
 
 #include "sync/limiter.h"
+#include "threads/dedicated.h"
 #include "threads/thread.h"
 #include <ferry/error.h>
 #include <stdlib.h>
@@ -25,6 +26,13 @@ struct ferry__pool *ferry__pool_new(ferry_token *token, size_t stack_size,
     return pool;
 }
 
+void ferry__pool_live_in(struct ferry__pool *pool, struct ferry__pool *home)
+{
+    atomic_fetch_add_explicit(&home->references, 1, memory_order_relaxed);
+    pool->home = home;
+    pool->sigmask = home->sigmask;
+}
+
 void ferry__pool_unref(struct ferry__pool *pool)
 {
     /* acq_rel: what every other holder did comes before the end. */
@@ -33,6 +41,8 @@ void ferry__pool_unref(struct ferry__pool *pool)
     pthread_cond_destroy(&pool->made);
     pthread_mutex_destroy(&pool->mutex);
     ferry_token_unref(pool->token);
+    if (pool->home != pool) ferry__pool_unref(pool->home);
+    free(pool->dedicated);
     free(pool);
 }
 
@@ -104,9 +114,20 @@ static void worker_is_idle(struct ferry__worker *worker)
     struct ferry__pool *pool = worker->pool;
     become_idle(worker);
     struct ferry__job *job = ferry__pool_take(pool, NULL);
-    if (job == NULL) return;
+    if (job == NULL) {
+        if (pool->dedicated) ferry__dedicated_is_idle(worker);
+        return;
+    }
     job->in_slot = hand_to_idle(pool, job);
     if (!job->in_slot) ferry__pool_enqueue(pool, job, true);
+}
+
+bool ferry__pool_quit_idle(struct ferry__worker *worker)
+{
+    if (!worker->is_idle) return false;
+    stop_being_idle(worker);
+    ferry__worker_quit(worker);
+    return true;
 }
 
 bool ferry__pool_revoke(struct ferry__pool *pool, struct ferry__job *job)
@@ -141,10 +162,13 @@ static bool is_hopeless(struct ferry__pool *pool)
 
 void ferry__pool_no_thread(struct ferry__pool *pool)
 {
-    bool hopeless = is_hopeless(pool);
+    if (is_hopeless(pool)) ferry__pool_fail_queue(pool, FERRY_E_NO_THREAD);
+}
+
+void ferry__pool_fail_queue(struct ferry__pool *pool, int rc)
+{
     struct ferry__job *job;
-    while (hopeless && (job = ferry__pool_take(pool, NULL)))
-        job->over(job, FERRY_E_NO_THREAD);
+    while ((job = ferry__pool_take(pool, NULL))) job->over(job, rc);
 }
 
 void ferry__pool_check_hope(struct ferry__pool *pool)
@@ -155,20 +179,28 @@ void ferry__pool_check_hope(struct ferry__pool *pool)
 
 /* ---- taking in what workers say ---- */
 
-/* An end may make room for another thread. */
-static void worker_is_gone(struct ferry__worker *worker)
+/* The last that is heard of it. An end may make room for another thread. */
+static void worker_has_ended(struct ferry__worker *worker)
 {
-    struct ferry__pool *pool = worker->pool;
+    struct ferry__pool *home = worker->pool->home;
     stop_being_idle(worker);
     worker->is_gone = true;
+    if (worker->pool->dedicated) ferry__dedicated_has_ended(worker);
     ferry__worker_unref(worker);
-    if (ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
+    if (ferry__pool_grow(home) < 0) ferry__pool_no_thread(home);
+}
+
+/* A job has ended its thread. */
+static void worker_is_gone(struct ferry__worker *worker)
+{
+    if (worker->pool->dedicated) ferry__dedicated_is_gone(worker);
+    else worker_has_ended(worker);
 }
 
 static void end_abandoned(struct ferry__job *job)
 {
     job->worker->abandoned--;
-    ferry__limiter_give(job->limiter);
+    if (job->limiter) ferry__limiter_give(job->limiter);
     ferry_capacity_limiter_unref(job->limiter);
     ferry__pool_free_job(job->pool->home, job);
 }
@@ -194,7 +226,7 @@ void ferry__pool_worker_started(struct ferry__message *message, bool refused)
 void ferry__pool_worker_ended(struct ferry__message *message, bool refused)
 {
     (void)refused;
-    worker_is_gone(ferry__container_of(message, struct ferry__worker, ended));
+    worker_has_ended(ferry__container_of(message, struct ferry__worker, ended));
 }
 
 /* ---- the end ---- */

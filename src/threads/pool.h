@@ -26,6 +26,7 @@ struct ferry__pool {
     /* The run's pool: itself, unless this is a dedicated worker's. All workers of a run
      * are listed there and leave there, so that each is joined by the next to end. */
     struct ferry__pool *home;
+    struct ferry__dedicated *dedicated; /* NULL: the run's pool */
 
     /* The loop's. */
     struct ferry__list idle;
@@ -54,6 +55,9 @@ struct ferry__pool *ferry__pool_new(ferry_token *token, size_t stack_size,
 void ferry__pool_close(struct ferry__pool *pool);
 void ferry__pool_unref(struct ferry__pool *pool);
 
+/* Makes that pool its home, for a dedicated worker's; before anything else. */
+void ferry__pool_live_in(struct ferry__pool *pool, struct ferry__pool *home);
+
 /* ---- the loop's side (pool.c) ---- */
 
 /* A record for a job that may be abandoned; NULL: no memory. */
@@ -73,6 +77,12 @@ void ferry__pool_check_hope(struct ferry__pool *pool);
 /* To be called when a worker could not be made: if none is left that will come free, the
  * jobs in the queue fail with FERRY_E_NO_THREAD. */
 void ferry__pool_no_thread(struct ferry__pool *pool);
+
+/* The jobs in the queue fail with rc. */
+void ferry__pool_fail_queue(struct ferry__pool *pool, int rc);
+
+/* Ends the worker if it is idle. */
+bool ferry__pool_quit_idle(struct ferry__worker *worker);
 
 /* The messages of workers. */
 void ferry__pool_job_done(struct ferry__message *message, bool refused);

@@ -9,7 +9,6 @@
 #include "threads/thread.h"
 
 #include <limits.h>
-#include <unistd.h>
 
 enum { DEFAULT_WORKER_LIMIT = 40 };
 #define DEFAULT_IDLE_TIMEOUT 10.0
@@ -30,11 +29,8 @@ enum { DEFAULT_WORKER_LIMIT = 40 };
 
 static size_t worker_stack_size(const ferry_run_options *options)
 {
-    size_t size = options->worker_stack_size, page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t least = (size_t)sysconf(_SC_THREAD_STACK_MIN);
-    if (size == 0) size = WORKER_STACK_SIZE;
-    if (size < least) size = least;
-    return size > SIZE_MAX - page ? size : (size + page - 1) / page * page;
+    size_t size = options->worker_stack_size;
+    return ferry__thread_stack_size(size ? size : WORKER_STACK_SIZE);
 }
 
 static double idle_timeout(const ferry_run_options *options)

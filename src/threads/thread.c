@@ -3,7 +3,9 @@
 
 #include <ferry/error.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 static _Thread_local sigset_t process_mask;
 static _Thread_local bool mask_is_known;
@@ -18,6 +20,14 @@ static sigset_t blocked_in_threads(void)
     for (size_t i = 0; i < sizeof synchronous / sizeof synchronous[0]; i++)
         sigdelset(&set, synchronous[i]);
     return set;
+}
+
+size_t ferry__thread_stack_size(size_t wanted)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t least = (size_t)sysconf(_SC_THREAD_STACK_MIN);
+    size_t size = wanted < least ? least : wanted;
+    return size > SIZE_MAX - page ? size : (size + page - 1) / page * page;
 }
 
 int ferry__thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void *arg),

@@ -9,6 +9,9 @@
 #include <signal.h>
 #include <stddef.h>
 
+/* What pthread_attr_setstacksize takes: no less than the least, whole pages. */
+size_t ferry__thread_stack_size(size_t wanted);
+
 /* stack_size 0: as the system has it. 0 or FERRY_E_NO_THREAD. */
 int ferry__thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void *arg),
                         void *arg);

@@ -1,6 +1,7 @@
 /* ferry_to_thread_run_sync: the host's side of a job.  SPDX-License-Identifier: MIT */
 #include "sync/limiter.h"
 #include "threads/calls.h"
+#include "threads/dedicated.h"
 #include "threads/runtime.h"
 
 #include <errno.h>
@@ -11,8 +12,9 @@
 struct ferry__host {
     struct ferry__wait wait;
     struct ferry__job *job;
-    ferry_capacity_limiter *limiter;
-    struct ferry__call *request; /* the job wants this run here, meanwhile */
+    struct ferry__pool *pool;        /* whose workers may run it */
+    ferry_capacity_limiter *limiter; /* NULL: it has no token */
+    struct ferry__call *request;     /* the job wants this run here, meanwhile */
     int result;
     bool over;
     enum { NEVER_RAN, RAN, ABANDONED } fate; /* of the job, once it is over */
@@ -109,7 +111,7 @@ static void run(struct ferry__host *host, struct ferry__task *task)
     host->wait = ferry__wait_for(task, cancelled);
     ferry__job_watch_scope(job, task->scope);
     ferry__job_hold_clock(job, true);
-    ferry__pool_submit(ferry__runtime_of(task->tasks)->pool, job);
+    ferry__pool_submit(host->pool, job);
     wait_for_job(host, task);
     ferry__block_check_end(task, blocks);
     if (host->fate == NEVER_RAN) ferry__context_unref(job->context);
@@ -128,15 +130,15 @@ static void run_abandonable(struct ferry__host *host, struct ferry__task *task,
                             ferry_fn *fn, void *arg,
                             const ferry_to_thread_options *options)
 {
-    struct ferry__pool *pool = ferry__runtime_of(task->tasks)->pool;
-    host->job = ferry__pool_new_job(pool);
+    struct ferry__pool *records = host->pool->home;
+    host->job = ferry__pool_new_job(records);
     if (host->job == NULL) {
         host->result = FERRY_E_NO_MEMORY;
         return;
     }
     prepare(host->job, fn, arg, options);
     run(host, task);
-    if (host->fate != ABANDONED) ferry__pool_free_job(pool, host->job);
+    if (host->fate != ABANDONED) ferry__pool_free_job(records, host->job);
 }
 
 /* The job never ran: a caller that is told so by -ECANCELED has given its argument away
@@ -147,16 +149,23 @@ static int never_ran(void *arg, const ferry_to_thread_options *options, int rc)
     return rc;
 }
 
-/* With a token of the limiter's, which is given back here unless an abandoned job keeps
- * it. */
+static struct ferry__pool *pool_for(const struct ferry__task *task,
+                                    const ferry_to_thread_options *options)
+{
+    return options->worker ? options->worker->pool
+                           : ferry__runtime_of(task->tasks)->pool;
+}
+
+/* With a token of the limiter's, if there is one, which is given back here unless an
+ * abandoned job keeps it. */
 static int run_with_token(ferry_capacity_limiter *limiter, struct ferry__task *task,
                           ferry_fn *fn, void *arg,
                           const ferry_to_thread_options *options)
 {
-    struct ferry__host host = {.limiter = limiter};
+    struct ferry__host host = {.pool = pool_for(task, options), .limiter = limiter};
     if (options->abandon_on_cancel) run_abandonable(&host, task, fn, arg, options);
     else run_shielded(&host, task, fn, arg, options);
-    if (host.fate != ABANDONED) ferry__limiter_give(limiter);
+    if (limiter && host.fate != ABANDONED) ferry__limiter_give(limiter);
     return host.fate == NEVER_RAN ? never_ran(arg, options, host.result) : host.result;
 }
 
@@ -164,23 +173,42 @@ static int take_token(ferry_capacity_limiter *limiter, struct ferry__task *task)
 {
     bool held;
     if (ferry__task_is_cancelled(task)) return ferry_checkpoint();
-    return ferry__limiter_try(limiter) ? 0 : ferry__limiter_wait(limiter, task, &held);
+    if (limiter == NULL || ferry__limiter_try(limiter)) return 0;
+    return ferry__limiter_wait(limiter, task, &held);
 }
 
-static int check(ferry_fn *fn, void *arg, const ferry_to_thread_options *options)
+static int check_worker(const struct ferry__task *task,
+                        const ferry_to_thread_options *options)
+{
+    return options->worker ? ferry__dedicated_check(options->worker, task->tasks) : 0;
+}
+
+static int check(const struct ferry__task *task, ferry_fn *fn, void *arg,
+                 const ferry_to_thread_options *options)
 {
     if (fn == NULL) return FERRY_E_INVALID;
-    bool lost = options->abandon_on_cancel && arg && options->on_abandon == NULL;
-    return lost ? FERRY_E_NO_OWNER : 0;
+    if (options->abandon_on_cancel && arg && options->on_abandon == NULL)
+        return FERRY_E_NO_OWNER;
+    return check_worker(task, options);
 }
 
 static int run_limited(ferry_capacity_limiter *limiter, struct ferry__task *task,
                        ferry_fn *fn, void *arg, const ferry_to_thread_options *options)
 {
-    int rc = ferry__limiter_use(limiter);
+    int rc = limiter ? ferry__limiter_use(limiter) : 0;
     if (rc == 0) rc = take_token(limiter, task);
-    return rc < 0 ? never_ran(arg, options, rc)
-                  : run_with_token(limiter, task, fn, arg, options);
+    if (rc < 0) return never_ran(arg, options, rc);
+    rc = check_worker(task, options); /* it may have ended meanwhile */
+    if (rc == 0) return run_with_token(limiter, task, fn, arg, options);
+    if (limiter) ferry__limiter_give(limiter);
+    return rc;
+}
+
+static ferry_capacity_limiter *limiter_for(const struct ferry__task *task,
+                                           const ferry_to_thread_options *options)
+{
+    if (options->limiter || options->worker) return options->limiter;
+    return ferry__runtime_of(task->tasks)->limiter;
 }
 
 int ferry_to_thread_run_sync(ferry_fn *fn, void *arg,
@@ -190,13 +218,14 @@ int ferry_to_thread_run_sync(ferry_fn *fn, void *arg,
     if (options == NULL) options = &defaults;
     struct ferry__task *task;
     int rc = ferry__task_here(&task);
-    if (rc == 0) rc = check(fn, arg, options);
+    if (rc == 0) rc = check(task, fn, arg, options);
     if (rc < 0) return rc;
-    ferry_capacity_limiter *limiter = options->limiter
-                                          ? options->limiter
-                                          : ferry__runtime_of(task->tasks)->limiter;
-    ferry_capacity_limiter_ref(limiter); /* its other owners may let go meanwhile */
+    /* The other owners of these may let go meanwhile. */
+    ferry_capacity_limiter *limiter = ferry_capacity_limiter_ref(
+        limiter_for(task, options));
+    ferry_worker *worker = ferry_worker_ref(options->worker);
     rc = run_limited(limiter, task, fn, arg, options);
+    ferry_worker_unref(worker);
     ferry_capacity_limiter_unref(limiter);
     return rc;
 }

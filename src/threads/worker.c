@@ -1,6 +1,7 @@
 /* The thread of a worker.  SPDX-License-Identifier: MIT */
 #include "threads/worker.h"
 
+#include "threads/dedicated.h"
 #include "threads/pool.h"
 #include "threads/thread.h"
 #include <errno.h>
@@ -98,7 +99,7 @@ static struct ferry__job *wait_for_job(struct ferry__worker *worker)
 
 /* Users' code may be cancelled, the worker's own may not: a worker that ended between
  * taking a job and delivering it would leave its host hanging. */
-static void set_cancellable(bool cancellable)
+void ferry__worker_set_cancellable(bool cancellable)
 {
     int before;
     pthread_setcancelstate(cancellable ? PTHREAD_CANCEL_ENABLE : PTHREAD_CANCEL_DISABLE,
@@ -107,11 +108,11 @@ static void set_cancellable(bool cancellable)
 
 /* A pthread_cancel that a job or its on_abandon has left pending is theirs: the thread
  * ends with them (thread_exits), not in the midst of another's job. */
-static void end_if_cancelled(void)
+void ferry__worker_end_if_cancelled(void)
 {
-    set_cancellable(true);
+    ferry__worker_set_cancellable(true);
     pthread_testcancel();
-    set_cancellable(false);
+    ferry__worker_set_cancellable(false);
 }
 
 /* When it ends nothing of the job's is left with the worker (T34). */
@@ -173,17 +174,17 @@ static struct ferry__job *end_job(struct ferry__worker *worker, int result, bool
     bool given_away = abandoned || (job->ran && result == -ECANCELED);
     job->result = result;
     if (given_away && job->on_abandon) job->on_abandon(job->arg);
-    if (!gone) end_if_cancelled();
+    if (!gone) ferry__worker_end_if_cancelled();
     return finish_job(worker, gone);
 }
 
 static int call(struct ferry__worker *worker, struct ferry__job *job)
 {
     worker->in_function = true;
-    set_cancellable(true);
+    ferry__worker_set_cancellable(true);
     job->ran = ferry__job_begin(job);
     int result = job->ran ? job->fn(job->arg) : -ECANCELED;
-    set_cancellable(false);
+    ferry__worker_set_cancellable(false);
     worker->in_function = false;
     return result;
 }
@@ -209,6 +210,12 @@ static void depart(struct ferry__worker *worker, bool told)
     ferry__pool_leave(worker);
 }
 
+static void tell_end_and_depart(struct ferry__worker *worker)
+{
+    worker->ended.deliver = ferry__pool_worker_ended;
+    depart(worker, ferry__token_push(worker->pool->token, &worker->ended));
+}
+
 /* The thread ends in the midst of a job: by pthread_exit or pthread_cancel, in its
  * function, its on_abandon or a value's destroy. The host gets its answer all the same.
  * Where what this calls ends the thread again, it is called again, and goes on from
@@ -216,36 +223,48 @@ static void depart(struct ferry__worker *worker, bool told)
 static void thread_exits(void *arg)
 {
     struct ferry__worker *worker = arg;
-    set_cancellable(false);
+    ferry__worker_set_cancellable(false);
     if (worker->in_function) {
         worker->in_function = false;
         end_job(worker, FERRY_E_THREAD_EXITED, true);
-    } else {
+    } else if (worker->job) {
         finish_job(worker, true);
     }
-    depart(worker, !worker->orphaned);
+    if (worker->pool->dedicated) {
+        ferry__dedicated_end(worker);
+        tell_end_and_depart(worker);
+    } else {
+        depart(worker, !worker->orphaned);
+    }
+}
+
+/* Tells the loop that it is there. False: it shall end. */
+static bool start(struct ferry__worker *worker, bool has_job)
+{
+    if (worker->pool->dedicated) return ferry__dedicated_begin(worker);
+    worker->started.deliver = ferry__pool_worker_started;
+    return has_job || ferry__token_push(worker->pool->token, &worker->started);
 }
 
 static void serve(struct ferry__worker *worker)
 {
     struct ferry__job *job = ferry__pool_join(worker->pool, worker);
-    worker->started.deliver = ferry__pool_worker_started;
-    if (job == NULL && !ferry__token_push(worker->pool->token, &worker->started)) return;
+    if (!start(worker, job)) return;
     while (!worker->orphaned && (job || (job = wait_for_job(worker))))
         job = run_job(worker, job);
+    if (worker->pool->dedicated) ferry__dedicated_end(worker);
 }
 
 void *ferry__worker_main(void *arg)
 {
     struct ferry__worker *worker = arg;
-    set_cancellable(false);
+    ferry__worker_set_cancellable(false);
     ferry__thread_set_name(worker->pool->name);
     ferry__thread_set_sigmask(&worker->pool->sigmask);
     pthread_cleanup_push(thread_exits, worker);
     serve(worker);
     pthread_cleanup_pop(0);
-    worker->ended.deliver = ferry__pool_worker_ended;
-    depart(worker, ferry__token_push(worker->pool->token, &worker->ended));
+    tell_end_and_depart(worker);
     return NULL;
 }
 
