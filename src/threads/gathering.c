@@ -190,9 +190,9 @@ int ferry__gathering_wait(struct ferry__gathering *gathering, size_t count,
                           double timeout)
 {
     if (has(gathering, count)) return 0;
+    if (timeout <= 0) return -ETIMEDOUT;
     struct ferry__tasks *here = ferry__tasks_current();
     if (here && needs(gathering, here->loop.token)) return FERRY_E_LOOP_THREAD;
-    if (timeout <= 0) return -ETIMEDOUT;
     leave(gathering);
     int rc = park(gathering, count, timeout);
     be_back(gathering);
