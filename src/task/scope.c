@@ -16,13 +16,38 @@ static double effective(const struct ferry_cancel_scope *scope)
     return fmin(scope->deadline, open_above ? scope->parent->effective : INFINITY);
 }
 
+void ferry__scope_add(struct ferry_cancel_scope *scope,
+                      struct ferry__scope_member *member)
+{
+    ferry__list_append(&scope->members, &member->link);
+}
+
+/* Delivering to one member may be the end of another that is still to be told. */
+void ferry__scope_remove(struct ferry_cancel_scope *scope,
+                         struct ferry__scope_member *member)
+{
+    ferry__list_remove(&scope->members, &member->link);
+    if (member->cancel_queued)
+        ferry__list_remove(&scope->tasks->to_cancel, &member->to_cancel);
+    member->cancel_queued = false;
+}
+
+static void queue_cancel(struct ferry_cancel_scope *scope,
+                         struct ferry__scope_member *member)
+{
+    if (member->cancelled == NULL || member->cancel_queued) return;
+    member->cancel_queued = true;
+    ferry__list_append(&scope->tasks->to_cancel, &member->to_cancel);
+}
+
 static void tell_members(struct ferry_cancel_scope *scope)
 {
     for (struct ferry__link *link = scope->members.first; link; link = link->next) {
         struct ferry__scope_member *member = ferry__container_of(
             link, struct ferry__scope_member, link);
-        if (member->refreshed(member, scope->effective))
+        if (member->refreshed && member->refreshed(member, scope->effective))
             scope->tasks->deadline_noticed = true;
+        if (ferry__scope_is_cancelled(scope)) queue_cancel(scope, member);
     }
 }
 
@@ -54,9 +79,12 @@ static void refresh(struct ferry_cancel_scope *top)
 static void deliver_cancels(struct ferry__tasks *tasks)
 {
     struct ferry__link *link;
-    while ((link = ferry__list_take_first(&tasks->to_cancel)))
-        ferry__task_deliver_cancel(
-            ferry__container_of(link, struct ferry__task, to_cancel));
+    while ((link = ferry__list_take_first(&tasks->to_cancel))) {
+        struct ferry__scope_member *member = ferry__container_of(
+            link, struct ferry__scope_member, to_cancel);
+        member->cancel_queued = false;
+        member->cancelled(member);
+    }
 }
 
 /* After a refresh. A callback may come in here again: the inner call delivers what it

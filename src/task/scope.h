@@ -14,11 +14,25 @@
 
 struct ferry__scope_member {
     struct ferry__link link;
+
     /* The effective deadline has changed. May only take note: no callbacks, no tree
      * changes. True: a thread has already acted upon the deadline before, which must
-     * count as passed. */
+     * count as passed. NULL: it need not know. */
     bool (*refreshed)(struct ferry__scope_member *member, double effective);
+
+    /* The scope was found cancelled, and the walk is over. May come again, and when the
+     * scope is cancelled no more. NULL: somebody else takes care of it. */
+    void (*cancelled)(struct ferry__scope_member *member);
+
+    struct ferry__link to_cancel; /* among those to be told so */
+    bool cancel_queued;
 };
+
+/* From now on it is told of that scope; and no more. */
+void ferry__scope_add(struct ferry_cancel_scope *scope,
+                      struct ferry__scope_member *member);
+void ferry__scope_remove(struct ferry_cancel_scope *scope,
+                         struct ferry__scope_member *member);
 
 /* Opens a scope below `parent` (NULL: none), whose deadline has been set. */
 void ferry__scope_open(struct ferry_cancel_scope *scope,
@@ -32,7 +46,7 @@ static inline bool ferry__scope_is_cancelled(const struct ferry_cancel_scope *sc
     return scope->effective == -INFINITY;
 }
 
-/* Marks it and delivers the cancel to every task inside that waits and can be woken. */
+/* Marks it and delivers the cancel to every member inside. */
 void ferry__scope_cancel(struct ferry_cancel_scope *scope);
 
 /* A thread has found a deadline passed (C10): what is due fires before anything else. */

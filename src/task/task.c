@@ -76,7 +76,7 @@ static void bury(struct ferry__task *task)
 {
     struct ferry__tasks *tasks = task->tasks;
     ferry__fiber_release(&task->fiber);
-    ferry__list_remove(&task->scope->members, &task->member.link);
+    ferry__scope_remove(task->scope, &task->member);
     if (task->own) ferry__scope_close(task->own);
     ferry__context_unref(task->context);
     if (task->destroy) task->destroy(task->arg);
@@ -94,15 +94,6 @@ static void resume(struct ferry__ready *ready)
     ferry__fiber_switch(&tasks->host, &task->fiber);
     tasks->current = NULL;
     if (task->over) bury(task);
-}
-
-static bool refreshed(struct ferry__scope_member *member, double effective)
-{
-    struct ferry__task *task = ferry__container_of(member, struct ferry__task, member);
-    if (effective != -INFINITY || task->cancel_queued) return false;
-    task->cancel_queued = true;
-    ferry__list_append(&task->tasks->to_cancel, &task->to_cancel);
-    return false;
 }
 
 /* Takes so many bytes from the top of the stack, aligned for anything. */
@@ -140,7 +131,7 @@ static struct ferry__task *lay_out(struct ferry__stack stack,
         .destroy = options ? options->destroy : NULL,
         .starter = spec->starter,
         .own = own,
-        .member.refreshed = refreshed,
+        .member.cancelled = ferry__task_deliver_cancel,
         .context = spec->context,
         .stack = stack,
         .ended = spec->ended,
@@ -159,7 +150,7 @@ static void put_into_scope(struct ferry__task *task, struct ferry_cancel_scope *
         ferry__scope_open(task->own, scope, task->tasks);
         scope = task->own;
     }
-    ferry__list_append(&scope->members, &task->member.link);
+    ferry__scope_add(scope, &task->member);
     task->scope = scope;
 }
 
@@ -182,8 +173,8 @@ int ferry__task_spawn(struct ferry__tasks *tasks, const struct ferry__task_spec 
 
 void ferry__task_move(struct ferry__task *task, struct ferry_cancel_scope *scope)
 {
-    ferry__list_remove(&task->scope->members, &task->member.link);
-    ferry__list_append(&scope->members, &task->member.link);
+    ferry__scope_remove(task->scope, &task->member);
+    ferry__scope_add(scope, &task->member);
     task->scope = scope;
 }
 

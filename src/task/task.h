@@ -29,7 +29,7 @@ struct ferry__tasks {
     struct ferry__task *current; /* NULL between tasks and in callbacks */
     struct ferry_cancel_scope root,
         outside;                  /* around main; around tasks outside of main's */
-    struct ferry__list to_cancel; /* tasks that a refresh has found cancelled */
+    struct ferry__list to_cancel; /* members that a refresh has found cancelled */
     bool deadline_noticed, firing_noticed; /* see scope.c */
     bool main_ended;
     size_t alive;
@@ -52,8 +52,6 @@ struct ferry__task {
     struct ferry_cancel_scope *scope; /* the innermost */
     struct ferry_cancel_scope *own;   /* around all of the task, if it was asked for */
     struct ferry__scope_member member;
-    struct ferry__link to_cancel;
-    bool cancel_queued;
     struct ferry__context *context;
     struct ferry__stack stack;
     void (*ended)(struct ferry__task *task);
@@ -130,8 +128,8 @@ int ferry__wait(struct ferry__wait *wait);
 /* Wakes it, once: the task becomes ready. */
 void ferry__wake(struct ferry__wait *wait, int result);
 
-/* For scope.c: the task is cancelled; aborts its wait, if it is in one that can be. */
-void ferry__task_deliver_cancel(struct ferry__task *task);
+/* To the task as a member of a scope: aborts its wait, if it is in one that can be. */
+void ferry__task_deliver_cancel(struct ferry__scope_member *member);
 
 static inline bool ferry__task_is_cancelled(const struct ferry__task *task)
 {

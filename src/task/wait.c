@@ -29,9 +29,9 @@ void ferry__wake(struct ferry__wait *wait, int result)
     ferry__loop_make_ready(&wait->task->tasks->loop, &wait->task->ready);
 }
 
-void ferry__task_deliver_cancel(struct ferry__task *task)
+void ferry__task_deliver_cancel(struct ferry__scope_member *member)
 {
-    task->cancel_queued = false;
+    struct ferry__task *task = ferry__container_of(member, struct ferry__task, member);
     if (task->wait && aborts(task->wait)) ferry__wake(task->wait, -ECANCELED);
 }
 

@@ -28,12 +28,12 @@ void ferry__job_watch_scope(struct ferry__job *job, struct ferry_cancel_scope *s
     job->told_deadline = scope->effective;
     atomic_init(&job->deadline, job->told_deadline);
     job->member.refreshed = refreshed;
-    ferry__list_append(&scope->members, &job->member.link);
+    ferry__scope_add(scope, &job->member);
 }
 
 void ferry__job_unwatch_scope(struct ferry__job *job)
 {
-    ferry__list_remove(&job->scope->members, &job->member.link);
+    ferry__scope_remove(job->scope, &job->member);
 }
 
 void ferry__job_heed_deadline(struct ferry__job *job)
