@@ -85,46 +85,63 @@ bool ferry__limiter_try(ferry_capacity_limiter *limiter)
     return true;
 }
 
-struct waiter {
-    struct ferry__wait wait;
-    struct ferry__link link;
-    ferry_capacity_limiter *limiter;
-    bool *held;
-};
-
-static void unqueue(struct waiter *waiter)
+void ferry__limiter_queue(ferry_capacity_limiter *limiter,
+                          struct ferry__token_waiter *waiter)
 {
-    ferry__list_remove(&waiter->limiter->waiters, &waiter->link);
-    add(&waiter->limiter->waiting, -1);
+    ferry__list_append(&limiter->waiters, &waiter->link);
+    add(&limiter->waiting, 1);
 }
 
-static bool leave(struct ferry__wait *wait)
+void ferry__limiter_unqueue(ferry_capacity_limiter *limiter,
+                            struct ferry__token_waiter *waiter)
 {
-    unqueue(ferry__container_of(wait, struct waiter, wait));
-    return true;
+    ferry__list_remove(&limiter->waiters, &waiter->link);
+    add(&limiter->waiting, -1);
 }
 
 /* The waiter is a borrower from here on, before it runs: nobody can come between. */
 static void admit(ferry_capacity_limiter *limiter)
 {
     while (has_room(limiter) && !ferry__list_is_empty(&limiter->waiters)) {
-        struct waiter *first = ferry__container_of(limiter->waiters.first, struct waiter,
-                                                   link);
-        unqueue(first);
+        struct ferry__token_waiter *first = ferry__container_of(
+            limiter->waiters.first, struct ferry__token_waiter, link);
+        ferry__limiter_unqueue(limiter, first);
         add(&limiter->borrowed, 1);
-        *first->held = true;
-        ferry__wake(&first->wait, 0);
+        first->granted(first);
     }
+}
+
+struct waiting_task {
+    struct ferry__wait wait;
+    struct ferry__token_waiter waiter;
+    ferry_capacity_limiter *limiter;
+    bool *held;
+};
+
+static void granted(struct ferry__token_waiter *waiter)
+{
+    struct waiting_task *waiting = ferry__container_of(waiter, struct waiting_task,
+                                                       waiter);
+    *waiting->held = true;
+    ferry__wake(&waiting->wait, 0);
+}
+
+static bool leave(struct ferry__wait *wait)
+{
+    struct waiting_task *waiting = ferry__container_of(wait, struct waiting_task, wait);
+    ferry__limiter_unqueue(waiting->limiter, &waiting->waiter);
+    return true;
 }
 
 int ferry__limiter_wait(ferry_capacity_limiter *limiter, struct ferry__task *task,
                         bool *held)
 {
-    struct waiter waiter = {
-        .wait = ferry__wait_for(task, leave), .limiter = limiter, .held = held};
-    ferry__list_append(&limiter->waiters, &waiter.link);
-    add(&limiter->waiting, 1);
-    return ferry__wait(&waiter.wait);
+    struct waiting_task waiting = {.wait = ferry__wait_for(task, leave),
+                                   .waiter.granted = granted,
+                                   .limiter = limiter,
+                                   .held = held};
+    ferry__limiter_queue(limiter, &waiting.waiter);
+    return ferry__wait(&waiting.wait);
 }
 
 void ferry__limiter_give(ferry_capacity_limiter *limiter)

@@ -16,7 +16,20 @@ int ferry__limiter_bind(ferry_capacity_limiter *limiter, ferry_token *token);
 /* Takes a token if one is free and nobody waits. */
 bool ferry__limiter_try(ferry_capacity_limiter *limiter);
 
-/* Waits for a token, holding the limiter: 0, or -ECANCELED without one. *held becomes
+/* Whoever waits for a token. */
+struct ferry__token_waiter {
+    struct ferry__link link;
+    /* It has been granted: may only take note, or make something ready. */
+    void (*granted)(struct ferry__token_waiter *waiter);
+};
+
+/* Goes to the end of the queue; leaves it again. The limiter must be held meanwhile. */
+void ferry__limiter_queue(ferry_capacity_limiter *limiter,
+                          struct ferry__token_waiter *waiter);
+void ferry__limiter_unqueue(ferry_capacity_limiter *limiter,
+                            struct ferry__token_waiter *waiter);
+
+/* Waits in a task, holding the limiter: 0, or -ECANCELED without a token. *held becomes
  * true as the token is granted, before the task runs. */
 int ferry__limiter_wait(ferry_capacity_limiter *limiter, struct ferry__task *task,
                         bool *held);
