@@ -1,5 +1,5 @@
 /* Task groups.  SPDX-License-Identifier: MIT */
-#include "task/task.h"
+#include "task/group.h"
 
 #include <errno.h>
 #include <ferry/task_group.h>
@@ -36,14 +36,24 @@ static void tell_starter(struct ferry__starter *base, int rc)
     ferry__wake(&starter->wait, rc);
 }
 
-static void child_ended(struct ferry__task *child)
+void ferry__group_add(ferry_task_group *group, struct ferry__link *child)
 {
-    ferry_task_group *group = child->owner;
-    ferry__list_remove(&group->children, &child->sibling);
-    if (child->starter) tell_starter(child->starter, child->result);
-    else note(group, child->result);
+    ferry__list_append(&group->children, child);
+}
+
+void ferry__group_child_ended(ferry_task_group *group, struct ferry__link *child, int rc)
+{
+    ferry__list_remove(&group->children, child);
+    note(group, rc);
     if (group->joining && ferry__list_is_empty(&group->children))
         ferry__wake(group->joining, 0);
+}
+
+static void child_ended(struct ferry__task *child)
+{
+    if (child->starter) tell_starter(child->starter, child->result);
+    ferry__group_child_ended(child->owner, &child->sibling,
+                             child->starter ? 0 : child->result);
 }
 
 /* ---- entering and leaving ---- */
@@ -117,21 +127,26 @@ size_t ferry_task_group_failures(const ferry_task_group *group)
 
 /* ---- children ---- */
 
+int ferry__group_check(const ferry_task_group *group)
+{
+    if (group == NULL) return FERRY_E_INVALID;
+    struct ferry__tasks *tasks = group->scope.tasks;
+    if (tasks) return ferry__tasks_check(tasks);
+    return ferry__tasks_current() ? FERRY_E_CLOSED : FERRY_E_NO_LOOP;
+}
+
 static int spawn(ferry_task_group *group, struct ferry__task_spec spec,
                  struct ferry__task **child)
 {
-    if (group == NULL || spec.fn == NULL) return FERRY_E_INVALID;
-    struct ferry__tasks *tasks = group->scope.tasks;
-    if (tasks == NULL) return ferry__tasks_current() ? FERRY_E_CLOSED : FERRY_E_NO_LOOP;
-    int rc = ferry__tasks_check(tasks);
+    int rc = spec.fn ? ferry__group_check(group) : FERRY_E_INVALID;
     if (rc < 0) return rc;
     spec.scope = &group->scope;
     spec.ended = child_ended;
     spec.owner = group;
     spec.context = ferry__context_snapshot();
-    rc = ferry__task_spawn(tasks, &spec, child);
+    rc = ferry__task_spawn(group->scope.tasks, &spec, child);
     if (rc < 0) ferry__context_unref(spec.context);
-    else ferry__list_append(&group->children, &(*child)->sibling);
+    else ferry__group_add(group, &(*child)->sibling);
     return rc;
 }
 
