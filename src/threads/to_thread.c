@@ -1,12 +1,11 @@
 /* ferry_to_thread_run_sync: the host's side of a job.  SPDX-License-Identifier: MIT */
 #include "sync/limiter.h"
 #include "threads/calls.h"
-#include "threads/dedicated.h"
+#include "threads/order.h"
 #include "threads/runtime.h"
 
 #include <errno.h>
 #include <ferry/error.h>
-#include <string.h>
 
 /* In the frame of the task that waits for a job. */
 struct ferry__host {
@@ -25,8 +24,7 @@ struct ferry__host {
 static void finish(struct ferry__host *host, int fate, int result)
 {
     struct ferry__job *job = host->job;
-    ferry__job_hold_clock(job, false);
-    ferry__job_unwatch_scope(job);
+    ferry__job_part(job);
     job->host = NULL;
     host->over = true;
     host->fate = fate;
@@ -48,29 +46,15 @@ void ferry__host_request(struct ferry__host *host, struct ferry__call *call)
     ferry__wake(&host->wait, 0);
 }
 
-/* The record goes to the worker, and the token with it: the loop has both back when the
- * job's end is delivered, if it lives to see it. */
-static void abandon(struct ferry__host *host)
-{
-    struct ferry__job *job = host->job;
-    finish(host, ABANDONED, -ECANCELED);
-    job->limiter = ferry_capacity_limiter_ref(host->limiter);
-    job->worker->abandoned++;
-    ferry__pool_check_hope(job->pool);
-}
-
-/* The host is cancelled. A job that no worker has yet is taken back, and one that has
- * not begun yet comes back at once; one that runs is told, and abandoned if it may
- * be. */
 static bool cancelled(struct ferry__wait *wait)
 {
     struct ferry__host *host = ferry__container_of(wait, struct ferry__host, wait);
-    if (ferry__pool_revoke(host->job->pool, host->job)) {
-        finish(host, NEVER_RAN, -ECANCELED);
-        return true;
-    }
-    if (ferry__job_revoke(host->job) || !ferry__job_cancel(host->job)) return false;
-    abandon(host);
+    struct ferry__job *job = host->job;
+    enum ferry__withdrawal withdrawal = ferry__job_withdraw(job);
+    if (withdrawal == FERRY__JOB_STAYS) return false;
+    bool lost = withdrawal == FERRY__JOB_IS_LOST;
+    finish(host, lost ? ABANDONED : NEVER_RAN, -ECANCELED);
+    if (lost) ferry__job_leave_to_worker(job, host->limiter);
     return true;
 }
 
@@ -88,24 +72,12 @@ static void wait_for_job(struct ferry__host *host, struct ferry__task *task)
     }
 }
 
-static void prepare(struct ferry__job *job, ferry_fn *fn, void *arg,
-                    const ferry_to_thread_options *options)
-{
-    *job = (struct ferry__job){.fn = fn,
-                               .arg = arg,
-                               .on_abandon = options->on_abandon,
-                               .on_cancel = options->on_cancel,
-                               .may_be_abandoned = options->abandon_on_cancel,
-                               .over = over,
-                               .context = ferry__context_snapshot()};
-    if (options->name) strncpy(job->name, options->name, sizeof job->name - 1);
-}
-
 /* Hands the job over and waits for its fate. */
 static void run(struct ferry__host *host, struct ferry__task *task)
 {
     struct ferry__job *job = host->job;
     const struct ferry__block *blocks = task->blocks;
+    job->over = over;
     job->tasks = task->tasks;
     job->host = host;
     host->wait = ferry__wait_for(task, cancelled);
@@ -121,7 +93,7 @@ static void run_shielded(struct ferry__host *host, struct ferry__task *task,
                          ferry_fn *fn, void *arg, const ferry_to_thread_options *options)
 {
     struct ferry__job job;
-    prepare(&job, fn, arg, options);
+    ferry__order_fill(&job, fn, arg, options);
     host->job = &job;
     run(host, task);
 }
@@ -136,24 +108,9 @@ static void run_abandonable(struct ferry__host *host, struct ferry__task *task,
         host->result = FERRY_E_NO_MEMORY;
         return;
     }
-    prepare(host->job, fn, arg, options);
+    ferry__order_fill(host->job, fn, arg, options);
     run(host, task);
     if (host->fate != ABANDONED) ferry__pool_free_job(records, host->job);
-}
-
-/* The job never ran: a caller that is told so by -ECANCELED has given its argument away
- * (T13c). */
-static int never_ran(void *arg, const ferry_to_thread_options *options, int rc)
-{
-    if (rc == -ECANCELED && options->on_abandon) options->on_abandon(arg);
-    return rc;
-}
-
-static struct ferry__pool *pool_for(const struct ferry__task *task,
-                                    const ferry_to_thread_options *options)
-{
-    return options->worker ? options->worker->pool
-                           : ferry__runtime_of(task->tasks)->pool;
 }
 
 /* With a token of the limiter's, if there is one, which is given back here unless an
@@ -162,11 +119,13 @@ static int run_with_token(ferry_capacity_limiter *limiter, struct ferry__task *t
                           ferry_fn *fn, void *arg,
                           const ferry_to_thread_options *options)
 {
-    struct ferry__host host = {.pool = pool_for(task, options), .limiter = limiter};
+    struct ferry__host host = {.pool = ferry__order_pool(task->tasks, options),
+                               .limiter = limiter};
     if (options->abandon_on_cancel) run_abandonable(&host, task, fn, arg, options);
     else run_shielded(&host, task, fn, arg, options);
     if (limiter && host.fate != ABANDONED) ferry__limiter_give(limiter);
-    return host.fate == NEVER_RAN ? never_ran(arg, options, host.result) : host.result;
+    if (host.fate != NEVER_RAN) return host.result;
+    return ferry__job_never_ran(arg, options->on_abandon, host.result);
 }
 
 static int take_token(ferry_capacity_limiter *limiter, struct ferry__task *task)
@@ -177,38 +136,17 @@ static int take_token(ferry_capacity_limiter *limiter, struct ferry__task *task)
     return ferry__limiter_wait(limiter, task, &held);
 }
 
-static int check_worker(const struct ferry__task *task,
-                        const ferry_to_thread_options *options)
-{
-    return options->worker ? ferry__dedicated_check(options->worker, task->tasks) : 0;
-}
-
-static int check(const struct ferry__task *task, ferry_fn *fn, void *arg,
-                 const ferry_to_thread_options *options)
-{
-    if (fn == NULL) return FERRY_E_INVALID;
-    if (options->abandon_on_cancel && arg && options->on_abandon == NULL)
-        return FERRY_E_NO_OWNER;
-    return check_worker(task, options);
-}
-
 static int run_limited(ferry_capacity_limiter *limiter, struct ferry__task *task,
                        ferry_fn *fn, void *arg, const ferry_to_thread_options *options)
 {
     int rc = limiter ? ferry__limiter_use(limiter) : 0;
     if (rc == 0) rc = take_token(limiter, task);
-    if (rc < 0) return never_ran(arg, options, rc);
-    rc = check_worker(task, options); /* it may have ended meanwhile */
+    if (rc < 0) return ferry__job_never_ran(arg, options->on_abandon, rc);
+    rc = ferry__order_check_worker(task->tasks,
+                                   options); /* it may have ended meanwhile */
     if (rc == 0) return run_with_token(limiter, task, fn, arg, options);
     if (limiter) ferry__limiter_give(limiter);
     return rc;
-}
-
-static ferry_capacity_limiter *limiter_for(const struct ferry__task *task,
-                                           const ferry_to_thread_options *options)
-{
-    if (options->limiter || options->worker) return options->limiter;
-    return ferry__runtime_of(task->tasks)->limiter;
 }
 
 int ferry_to_thread_run_sync(ferry_fn *fn, void *arg,
@@ -218,11 +156,11 @@ int ferry_to_thread_run_sync(ferry_fn *fn, void *arg,
     if (options == NULL) options = &defaults;
     struct ferry__task *task;
     int rc = ferry__task_here(&task);
-    if (rc == 0) rc = check(task, fn, arg, options);
+    if (rc == 0) rc = ferry__order_check(task->tasks, fn, arg, options);
     if (rc < 0) return rc;
     /* The other owners of these may let go meanwhile. */
     ferry_capacity_limiter *limiter = ferry_capacity_limiter_ref(
-        limiter_for(task, options));
+        ferry__order_limiter(task->tasks, options));
     ferry_worker *worker = ferry_worker_ref(options->worker);
     rc = run_limited(limiter, task, fn, arg, options);
     ferry_worker_unref(worker);

@@ -1,0 +1,75 @@
+/* What a call for a job asks for, and what becomes of the job.
+ * SPDX-License-Identifier: MIT */
+#include "threads/order.h"
+
+#include "threads/dedicated.h"
+#include "threads/runtime.h"
+#include <errno.h>
+#include <ferry/error.h>
+#include <string.h>
+
+int ferry__order_check_worker(const struct ferry__tasks *tasks,
+                              const ferry_to_thread_options *options)
+{
+    return options->worker ? ferry__dedicated_check(options->worker, tasks) : 0;
+}
+
+int ferry__order_check(const struct ferry__tasks *tasks, ferry_fn *fn, const void *arg,
+                       const ferry_to_thread_options *options)
+{
+    if (fn == NULL) return FERRY_E_INVALID;
+    if (options->abandon_on_cancel && arg && options->on_abandon == NULL)
+        return FERRY_E_NO_OWNER;
+    return ferry__order_check_worker(tasks, options);
+}
+
+ferry_capacity_limiter *ferry__order_limiter(struct ferry__tasks *tasks,
+                                             const ferry_to_thread_options *options)
+{
+    if (options->limiter || options->worker) return options->limiter;
+    return ferry__runtime_of(tasks)->limiter;
+}
+
+struct ferry__pool *ferry__order_pool(struct ferry__tasks *tasks,
+                                      const ferry_to_thread_options *options)
+{
+    return options->worker ? options->worker->pool : ferry__runtime_of(tasks)->pool;
+}
+
+void ferry__order_fill(struct ferry__job *job, ferry_fn *fn, void *arg,
+                       const ferry_to_thread_options *options)
+{
+    *job = (struct ferry__job){.fn = fn,
+                               .arg = arg,
+                               .on_abandon = options->on_abandon,
+                               .on_cancel = options->on_cancel,
+                               .may_be_abandoned = options->abandon_on_cancel,
+                               .context = ferry__context_snapshot()};
+    if (options->name) strncpy(job->name, options->name, sizeof job->name - 1);
+}
+
+enum ferry__withdrawal ferry__job_withdraw(struct ferry__job *job)
+{
+    if (ferry__pool_revoke(job->pool, job)) return FERRY__JOB_IS_BACK;
+    if (ferry__job_revoke(job) || !ferry__job_cancel(job)) return FERRY__JOB_STAYS;
+    return FERRY__JOB_IS_LOST;
+}
+
+void ferry__job_part(struct ferry__job *job)
+{
+    ferry__job_hold_clock(job, false);
+    ferry__job_unwatch_scope(job);
+}
+
+void ferry__job_leave_to_worker(struct ferry__job *job, ferry_capacity_limiter *limiter)
+{
+    job->limiter = ferry_capacity_limiter_ref(limiter);
+    job->worker->abandoned++;
+    ferry__pool_check_hope(job->pool);
+}
+
+int ferry__job_never_ran(void *arg, ferry_destroy_fn *on_abandon, int rc)
+{
+    if (rc == -ECANCELED && on_abandon) on_abandon(arg);
+    return rc;
+}
