@@ -108,6 +108,41 @@ LOOP_TEST(no_memory_for_a_record,
     return 0;
 }
 
+static int start_without_memory(ferry_task_group *group, struct counter *ran)
+{
+    if (!OWNS_MALLOC) SKIP("a sanitizer or a libc of its own kind owns malloc");
+    ferry_to_thread_options options = {.on_abandon = count_abandoned};
+    atomic_store(&no_memory, true);
+    int rc = ferry_task_group_start_job(group, count, ran, &options);
+    atomic_store(&no_memory, false);
+    return rc;
+}
+
+LOOP_TEST(no_memory_for_a_child,
+          "T46 T38: FERRY_E_NO_MEMORY; nothing started, the argument the caller's")
+{
+    struct counter ran = {0};
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_EQ_RC(start_without_memory(&group, &ran), FERRY_E_NO_MEMORY);
+    CHECK_OK(ferry_task_group_start_job(&group, count, &ran, NULL));
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    CHECK_EQ_INT(counter_get(&ran), 1);
+    return 0;
+}
+
+LOOP_TEST(no_memory_for_a_dedicated_worker, "T45 T38: FERRY_E_NO_MEMORY, and no worker")
+{
+    if (!OWNS_MALLOC) SKIP("a sanitizer or a libc of its own kind owns malloc");
+    ferry_worker *worker = NULL;
+    atomic_store(&no_memory, true);
+    int rc = ferry_worker_start(&worker, NULL);
+    atomic_store(&no_memory, false);
+    CHECK_EQ_RC(rc, FERRY_E_NO_MEMORY);
+    CHECK(worker == NULL);
+    return 0;
+}
+
 LOOP_TEST(no_memory_for_a_worker,
           "T38 T28: FERRY_E_NO_THREAD if there is none for the first worker; token back")
 {

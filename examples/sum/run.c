@@ -12,21 +12,9 @@ static int sum_paths(struct sum *sum)
     return rc;
 }
 
-/* Does not go through io_job: it is cancelled as soon as the rest is done, which is
- * no reason to stop writing. */
-static int scout_task(void *arg)
-{
-    struct sum *sum = arg;
-    struct scout scout = {
-        .tree = {.paths = sum->options.paths, .count = (size_t)sum->options.count},
-        .counts = &sum->counts,
-    };
-    int rc = ferry_to_thread_run_sync(progress_count, &scout, NULL);
-    tree_close(&scout.tree);
-    return rc;
-}
-
-static int start_beside(struct sum *sum, ferry_task_group *group)
+/* The scout does not go through io_job: it is cancelled as soon as the rest is done,
+ * which is no reason to stop writing. */
+static int start_beside(struct sum *sum, ferry_task_group *group, struct scout *scout)
 {
     int rc = 0;
     if (sum->options.stats)
@@ -34,19 +22,25 @@ static int start_beside(struct sum *sum, ferry_task_group *group)
     if (rc >= 0 && sum->options.progress)
         rc = ferry_task_group_start_soon(group, progress_task, &sum->progress, NULL);
     if (rc >= 0 && sum->options.progress && !sum->options.check)
-        rc = ferry_task_group_start_soon(group, scout_task, sum, NULL);
+        rc = ferry_task_group_start_job(group, progress_count, scout, NULL);
     return rc;
 }
 
 static int run_all(struct sum *sum)
 {
     ferry_task_group group = {0};
+    struct scout scout = {
+        .tree = {.paths = sum->options.paths, .count = (size_t)sum->options.count},
+        .counts = &sum->counts,
+    };
     int rc = ferry_task_group_enter(&group);
     if (rc < 0) return rc;
-    rc = start_beside(sum, &group);
+    rc = start_beside(sum, &group, &scout);
     if (rc >= 0) rc = sum->options.check ? check_lists(sum) : sum_paths(sum);
     ferry_task_group_cancel(&group);
-    return ferry_task_group_exit(&group, rc);
+    rc = ferry_task_group_exit(&group, rc);
+    tree_close(&scout.tree);
+    return rc;
 }
 
 static int interrupt(void *arg)

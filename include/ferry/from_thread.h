@@ -20,7 +20,8 @@ FERRY_BEGIN
  * job it runs inside the host's task: its scopes and deadline are around it, a cancel
  * shows at its checkpoints, and a scope entered in one call may be left in a later one
  * (and must be, before the job ends). For a job with abandon_on_cancel it runs as a new
- * task outside every scope. Suspends: blocks the thread. Thread: a worker during a job.
+ * task outside every scope, for a shielded job of a group's (start_job) as one in the
+ * group's. Suspends: blocks the thread. Thread: a worker during a job.
  * Errors: FERRY_E_NO_LOOP, _RUN_FINISHED, _LOOP_THREAD, _NO_MEMORY (where a task is
  * made), _INVALID. AnyIO: from_thread.run. */
 FERRY_API int ferry_from_thread_run(ferry_fn *fn, void *arg);

@@ -4,6 +4,7 @@
 
 #include <ferry/base.h>
 #include <ferry/capacity_limiter.h>
+#include <ferry/task_group.h>
 #include <ferry/worker.h>
 #include <sys/select.h> /* sigset_t, also under strict C11 */
 
@@ -69,6 +70,33 @@ typedef struct ferry_to_thread_options {
  * thread. AnyIO: to_thread.run_sync. */
 FERRY_API int ferry_to_thread_run_sync(ferry_fn *fn, void *arg,
                                        const ferry_to_thread_options *options);
+
+/* Starts fn(arg) in a worker thread as a child of the group, with no task that waits for
+ * it, and so without a stack of one: for hundreds of jobs at once. An error that it
+ * returns is the group's, as a child task's is. It takes a token and a worker as
+ * ferry_to_thread_run_sync does, no sooner than the caller lets others run; children
+ * start in order, with a copy of the caller's context.
+ *
+ * Cancellation. Cancelling the group, or a scope around it, does to the job what it does
+ * to a call's: until it begins it is withdrawn and never runs; once it runs, on_cancel
+ * is called, it is abandoned if it may be, and waited for if not. In a group that is
+ * cancelled already it never runs.
+ *
+ * Owner. The argument must live until the job has ended: until the group's exit, unless
+ * it is abandoned. Where the call would have returned -ECANCELED, on_abandon(arg) has
+ * run or will run, once; in the loop's thread if the job never ran, and before the
+ * group's exit returns. If this returns an error, the argument is the caller's.
+ *
+ * ferry_from_thread_run in such a job runs as a new task: of a shielded job inside the
+ * group's scope, of one with abandon_on_cancel outside every scope.
+ *
+ * Suspends: no. Thread: loop. Errors: FERRY_E_CLOSED if the group is not open or the
+ * options' worker has ended, _NO_MEMORY, _NO_OWNER, _WRONG_LOOP, _NO_LOOP, _INVALID.
+ * The group's, where ferry_to_thread_run_sync would return them: FERRY_E_NO_THREAD,
+ * _THREAD_EXITED. AnyIO: tg.start_soon(to_thread.run_sync, fn). */
+FERRY_API int ferry_task_group_start_job(ferry_task_group *group, ferry_fn *fn,
+                                         void *arg,
+                                         const ferry_to_thread_options *options);
 
 /* The limiter of calls that name none: 40 tokens, or as the run's options say. One for
  * each loop; a change ends with its run. It has no say over libuv's or GLib's own

@@ -78,13 +78,13 @@ static void task_ended(struct ferry__task *task)
     end(task->owner, task->result);
 }
 
-/* A new task outside every scope; it takes the call's context over. */
-static void run_as_task(struct ferry__call *call)
+/* A new task, which takes the call's context over. */
+static void run_as_task(struct ferry__call *call, struct ferry_cancel_scope *scope)
 {
     struct ferry__tasks *tasks = ferry__tasks_current();
     struct ferry__task_spec spec = {.fn = call->fn,
                                     .arg = call->arg,
-                                    .scope = &tasks->outside,
+                                    .scope = scope,
                                     .context = call->context,
                                     .ended = task_ended,
                                     .owner = call};
@@ -98,8 +98,13 @@ static void deliver_run(struct ferry__message *message, bool refused)
     struct ferry__call *call = call_of(message);
     if (refuse(call, refused)) return;
     ferry__absence_begin_waiting(&call->absence);
-    if (is_from_living_host(call)) ferry__host_request(call->worker->job->host, call);
-    else run_as_task(call);
+    if (!is_from_living_host(call)) {
+        run_as_task(call, &ferry__tasks_current()->outside);
+        return;
+    }
+    struct ferry__job *job = call->worker->job;
+    if (job->host) ferry__host_request(job->host, call);
+    else run_as_task(call, job->scope); /* a group's child: its group's */
 }
 
 void ferry__call_serve(struct ferry__call *call, struct ferry__task *task)

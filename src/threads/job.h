@@ -25,6 +25,7 @@
 #include <ferry/to_thread.h>
 #include <stdatomic.h>
 
+struct ferry__child;
 struct ferry__host;
 struct ferry__pool;
 struct ferry__worker;
@@ -57,6 +58,7 @@ struct ferry__job {
     struct ferry__tasks *tasks;
     struct ferry__host
         *host; /* whoever waits for it (to_thread.c); NULL once abandoned */
+    struct ferry__child *child; /* or the group's child that it is (start_job.c) */
     bool abandoned, cancel_told, holds_clock;
     bool in_slot;                     /* its worker's; else it went into the queue */
     double told_deadline;             /* what the loop last wrote to `deadline` */
