@@ -36,6 +36,7 @@
 #include <ferry/portal.h>
 #include <ferry/portal_provider.h>
 #include <ferry/run.h>
+#include <ferry/statistics.h>
 #include <ferry/task_group.h>
 #include <ferry/to_thread.h>
 #include <ferry/worker.h>

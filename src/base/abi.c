@@ -12,6 +12,7 @@
 #include <ferry/portal.h>
 #include <ferry/portal_provider.h>
 #include <ferry/run.h>
+#include <ferry/statistics.h>
 #include <ferry/task_group.h>
 #include <ferry/to_thread.h>
 #include <ferry/worker.h>
@@ -29,6 +30,8 @@ _Static_assert(sizeof(ferry_task_options) == 64,
 _Static_assert(sizeof(ferry_to_thread_options) == 80,
                "the size of a public struct has changed");
 _Static_assert(sizeof(ferry_worker_options) == 72,
+               "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_run_statistics) == 160,
                "the size of a public struct has changed");
 _Static_assert(sizeof(ferry_capacity_limiter_stats) == 32,
                "the size of a public struct has changed");

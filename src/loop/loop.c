@@ -14,7 +14,7 @@ enum { TURN_STEPS = 1024, STEPS_BETWEEN_CLOCKS = 64 };
 
 struct turn {
     struct ferry_loop *loop;
-    double began; /* real or virtual time; a virtual clock bounds by steps only */
+    double began; /* on the loop's clock; a virtual one bounds by steps only */
     int steps;
 };
 
@@ -128,12 +128,20 @@ static void rest(struct ferry_loop *loop)
     if (!idle) loop->backend->wake(loop->host);
 }
 
+/* One look at the clock for each turn; a virtual one's began somewhere else. */
+static double real_time(const struct ferry_loop *loop)
+{
+    return loop->token->now ? loop->token->now() : ferry__real_now();
+}
+
 static void take_turn(struct ferry_loop *loop)
 {
     struct turn turn = {.loop = loop, .began = ferry__loop_now(loop)};
+    double began = loop->token->now ? turn.began : ferry__real_now();
     bool over;
     do over = deliver_arrived(&turn) || fire_due(&turn) || run_ready(&turn);
     while (!over && !ferry__list_is_empty(&loop->ready));
+    ferry__gauge_turn(&loop->token->gauges, real_time(loop) - began);
     if (loop->finishing) end(loop);
     else rest(loop);
 }

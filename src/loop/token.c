@@ -13,6 +13,7 @@ ferry_token *ferry__token_new(double (*now)(void))
         free(token);
         return NULL;
     }
+    ferry__gauges_init(&token->gauges);
     atomic_init(&token->references, 1);
     token->now = now;
     token->generation = ferry__forks();
@@ -33,6 +34,7 @@ void ferry_token_unref(ferry_token *token)
         atomic_fetch_sub_explicit(&token->references, 1, memory_order_acq_rel) != 1)
         return;
     ferry__inbox_destroy(&token->inbox);
+    ferry__gauges_destroy(&token->gauges);
     free(token);
 }
 

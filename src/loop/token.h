@@ -7,6 +7,7 @@
 #ifndef FERRY_SRC_LOOP_TOKEN_H
 #define FERRY_SRC_LOOP_TOKEN_H
 
+#include "loop/gauges.h"
 #include "loop/inbox.h"
 #include <ferry/run.h>
 
@@ -17,6 +18,7 @@ struct ferry_token {
     _Atomic double virtual_now; /* written by the loop's thread */
     atomic_size_t mock_holds;   /* by foreign threads: ferry_mock_hold */
     unsigned long generation;   /* of the process that made it: ferry__forks() */
+    struct ferry__gauges gauges;
 };
 
 /* NULL: no memory or no descriptor. */

@@ -11,9 +11,10 @@
 
 /* ---- the queue ---- */
 
-static void count(struct ferry__pool *pool, size_t change)
+static void count(struct ferry__pool *pool, int change)
 {
-    atomic_fetch_add_explicit(&pool->queued, change, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pool->queued, (size_t)change, memory_order_relaxed);
+    ferry__gauge_add_shared(&pool->token->gauges.jobs_queued, change);
 }
 
 void ferry__pool_enqueue(struct ferry__pool *pool, struct ferry__job *job, bool in_front)
@@ -30,7 +31,7 @@ static void remove_from_queue(struct ferry__pool *pool, struct ferry__job *job)
 {
     ferry__list_remove(&pool->queue, &job->place);
     job->queued = false;
-    count(pool, (size_t)-1);
+    count(pool, -1);
 }
 
 bool ferry__pool_dequeue(struct ferry__pool *pool, struct ferry__job *job)
@@ -87,8 +88,10 @@ struct ferry__worker *ferry__pool_make(struct ferry__pool *pool)
     struct ferry__worker *worker = new_worker(pool);
     if (worker == NULL) return NULL;
     pthread_t thread; /* the worker's own word for it counts */
-    if (ferry__thread_start(&thread, pool->stack_size, ferry__worker_main, worker) == 0)
+    if (ferry__thread_start(&thread, pool->stack_size, ferry__worker_main, worker) == 0) {
+        ferry__gauge_add_shared(&pool->token->gauges.workers_made, 1);
         return worker;
+    }
     pthread_mutex_lock(&pool->home->mutex);
     ferry__pool_unlist(worker);
     pthread_mutex_unlock(&pool->home->mutex);

@@ -48,11 +48,19 @@ void ferry__order_fill(struct ferry__job *job, ferry_fn *fn, void *arg,
     if (options->name) strncpy(job->name, options->name, sizeof job->name - 1);
 }
 
+static struct ferry__gauges *gauges(const struct ferry__job *job)
+{
+    return &job->pool->token->gauges;
+}
+
 enum ferry__withdrawal ferry__job_withdraw(struct ferry__job *job)
 {
-    if (ferry__pool_revoke(job->pool, job)) return FERRY__JOB_IS_BACK;
-    if (ferry__job_revoke(job) || !ferry__job_cancel(job)) return FERRY__JOB_STAYS;
-    return FERRY__JOB_IS_LOST;
+    bool back = ferry__pool_revoke(job->pool, job);
+    if (back || ferry__job_revoke(job)) {
+        ferry__gauge_add(&gauges(job)->jobs_revoked, 1);
+        return back ? FERRY__JOB_IS_BACK : FERRY__JOB_STAYS;
+    }
+    return ferry__job_cancel(job) ? FERRY__JOB_IS_LOST : FERRY__JOB_STAYS;
 }
 
 void ferry__job_part(struct ferry__job *job)
@@ -65,6 +73,7 @@ void ferry__job_leave_to_worker(struct ferry__job *job, ferry_capacity_limiter *
 {
     job->limiter = ferry_capacity_limiter_ref(limiter);
     job->worker->abandoned++;
+    ferry__gauge_add(&gauges(job)->jobs_abandoned, 1);
     ferry__pool_check_hope(job->pool);
 }
 

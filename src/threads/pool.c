@@ -71,9 +71,15 @@ void ferry__pool_free_job(struct ferry__pool *pool, struct ferry__job *job)
 
 /* ---- handing over and taking back ---- */
 
+static struct ferry__gauges *gauges(const struct ferry__pool *pool)
+{
+    return &pool->token->gauges;
+}
+
 static void become_idle(struct ferry__worker *worker)
 {
     worker->is_idle = true;
+    ferry__gauge_add(&gauges(worker->pool)->workers_idle, 1);
     ferry__list_prepend(&worker->pool->idle, &worker->idle_place);
 }
 
@@ -81,6 +87,7 @@ static void stop_being_idle(struct ferry__worker *worker)
 {
     if (!worker->is_idle) return;
     worker->is_idle = false;
+    ferry__gauge_add(&gauges(worker->pool)->workers_idle, -1);
     ferry__list_remove(&worker->pool->idle, &worker->idle_place);
 }
 
@@ -102,6 +109,7 @@ static bool hand_to_idle(struct ferry__pool *pool, struct ferry__job *job)
 void ferry__pool_submit(struct ferry__pool *pool, struct ferry__job *job)
 {
     job->pool = pool;
+    ferry__gauge_add(&gauges(pool)->jobs, 1);
     job->in_slot = hand_to_idle(pool, job);
     if (job->in_slot) return;
     ferry__pool_enqueue(pool, job, false);
@@ -130,12 +138,19 @@ bool ferry__pool_quit_idle(struct ferry__worker *worker)
     return true;
 }
 
-bool ferry__pool_revoke(struct ferry__pool *pool, struct ferry__job *job)
+static bool take_back(struct ferry__pool *pool, struct ferry__job *job)
 {
     if (!job->in_slot) return ferry__pool_dequeue(pool, job);
     if (!ferry__worker_take_back(job->worker, job)) return false;
     worker_is_idle(job->worker);
     return true;
+}
+
+bool ferry__pool_revoke(struct ferry__pool *pool, struct ferry__job *job)
+{
+    bool back = take_back(pool, job);
+    if (back) ferry__gauge_add(&gauges(pool)->jobs, -1);
+    return back;
 }
 
 /* ---- a thread that will not come free ---- */
@@ -168,7 +183,10 @@ void ferry__pool_no_thread(struct ferry__pool *pool)
 void ferry__pool_fail_queue(struct ferry__pool *pool, int rc)
 {
     struct ferry__job *job;
-    while ((job = ferry__pool_take(pool, NULL))) job->over(job, rc);
+    while ((job = ferry__pool_take(pool, NULL))) {
+        ferry__gauge_add(&gauges(pool)->jobs, -1);
+        job->over(job, rc);
+    }
 }
 
 void ferry__pool_check_hope(struct ferry__pool *pool)
@@ -185,6 +203,7 @@ static void worker_has_ended(struct ferry__worker *worker)
     struct ferry__pool *home = worker->pool->home;
     stop_being_idle(worker);
     worker->is_gone = true;
+    ferry__gauge_add(&gauges(home)->workers_ended, 1);
     if (worker->pool->dedicated) ferry__dedicated_has_ended(worker);
     ferry__worker_unref(worker);
     if (ferry__pool_grow(home) < 0) ferry__pool_no_thread(home);
@@ -200,6 +219,7 @@ static void worker_is_gone(struct ferry__worker *worker)
 static void end_abandoned(struct ferry__job *job)
 {
     job->worker->abandoned--;
+    ferry__gauge_add(&gauges(job->pool)->jobs_abandoned, -1);
     if (job->limiter) ferry__limiter_give(job->limiter);
     ferry_capacity_limiter_unref(job->limiter);
     ferry__pool_free_job(job->pool->home, job);
@@ -211,6 +231,7 @@ void ferry__pool_job_done(struct ferry__message *message, bool refused)
     struct ferry__job *job = ferry__container_of(message, struct ferry__job, done);
     struct ferry__worker *worker = job->worker;
     enum ferry__worker_now now = job->worker_now;
+    ferry__gauge_add(&gauges(worker->pool)->jobs, -1);
     if (job->abandoned) end_abandoned(job);
     else job->over(job, job->result);
     if (now == FERRY__WORKER_IDLE) worker_is_idle(worker);

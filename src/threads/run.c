@@ -49,9 +49,11 @@ static int worker_limit(const ferry_run_options *options)
 
 static int make_limiter(struct ferry__runtime *runtime, const ferry_run_options *options)
 {
+    ferry_token *token = runtime->tasks.loop.token;
     int rc = ferry_capacity_limiter_new(worker_limit(options), &runtime->limiter);
-    return rc < 0 ? rc
-                  : ferry__limiter_bind(runtime->limiter, runtime->tasks.loop.token);
+    if (rc < 0) return rc;
+    ferry__gauges_set_limiter(&token->gauges, runtime->limiter);
+    return ferry__limiter_bind(runtime->limiter, token);
 }
 
 static int make_pool(struct ferry__runtime *runtime, const ferry_run_options *options)
@@ -69,6 +71,7 @@ static int open_runtime(struct ferry__runtime *runtime, const ferry_backend *bac
     rc = make_limiter(runtime, options);
     if (rc == 0) rc = make_pool(runtime, options);
     if (rc == 0) return 0;
+    ferry__gauges_set_limiter(&runtime->tasks.loop.token->gauges, NULL);
     ferry_capacity_limiter_unref(runtime->limiter);
     ferry__tasks_close(&runtime->tasks);
     return rc;
@@ -77,6 +80,7 @@ static int open_runtime(struct ferry__runtime *runtime, const ferry_backend *bac
 static void close_runtime(struct ferry__runtime *runtime)
 {
     ferry__pool_close(runtime->pool);
+    ferry__gauges_set_limiter(&runtime->tasks.loop.token->gauges, NULL);
     ferry_capacity_limiter_unref(runtime->limiter);
     ferry__tasks_close(&runtime->tasks);
 }

@@ -123,6 +123,7 @@ static void leave_job(struct ferry__worker *worker)
     ferry__context_unref(context);
     ferry__context_swap_slot(NULL);
     set_current(NULL);
+    ferry__stamp_end(&worker->stamp);
     worker->job = NULL;
 }
 
@@ -181,6 +182,7 @@ static struct ferry__job *end_job(struct ferry__worker *worker, int result, bool
 static int call(struct ferry__worker *worker, struct ferry__job *job)
 {
     worker->in_function = true;
+    ferry__stamp_begin(&worker->stamp);
     ferry__worker_set_cancellable(true);
     job->ran = ferry__job_begin(job);
     int result = job->ran ? job->fn(job->arg) : -ECANCELED;
@@ -206,6 +208,7 @@ static struct ferry__job *run_job(struct ferry__worker *worker, struct ferry__jo
 /* The loop's reference goes with the last message to it, or here if that is refused. */
 static void depart(struct ferry__worker *worker, bool told)
 {
+    ferry__stamp_leave(&worker->pool->token->gauges, &worker->stamp);
     if (!told) ferry__worker_unref(worker);
     ferry__pool_leave(worker);
 }
@@ -261,6 +264,7 @@ void *ferry__worker_main(void *arg)
     ferry__worker_set_cancellable(false);
     ferry__thread_set_name(worker->pool->name);
     ferry__thread_set_sigmask(&worker->pool->sigmask);
+    ferry__stamp_enter(&worker->pool->token->gauges, &worker->stamp);
     pthread_cleanup_push(thread_exits, worker);
     serve(worker);
     pthread_cleanup_pop(0);
