@@ -518,6 +518,26 @@ LOOP_TEST(cancelled_queued, "T46 T15: revoked while it is queued for its worker"
     return 0;
 }
 
+LOOP_TEST(worker_stopped,
+          "T46 T45: its worker stopped while it waits for a token: CLOSED")
+{
+    struct child child = {.result = 0};
+    ferry_to_thread_options options = with_limiter(shielded, new_limiter(0));
+    CHECK_OK(ferry_worker_start(&options.worker, NULL));
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_task_group_enter(&group));
+    start(&group, &child, &options);
+    LOOP_UNTIL(waiting(options.limiter) == 1);
+    CHECK_OK(ferry_worker_stop(options.worker));
+    ferry_worker_unref(options.worker);
+    CHECK_OK(ferry_capacity_limiter_set_total_tokens(options.limiter, 1));
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), FERRY_E_CLOSED);
+    CHECK(!began(&child) && counter_get(&child.given_up) == 0);
+    CHECK_EQ_INT(borrowed(options.limiter), 0);
+    ferry_capacity_limiter_unref(options.limiter);
+    return 0;
+}
+
 /* A job that goes on until it is told. */
 static int wait_for_cancel(void *arg)
 {

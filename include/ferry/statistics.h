@@ -27,11 +27,11 @@ typedef struct ferry_run_statistics {
     uintptr_t reserved[9];
 } ferry_run_statistics;
 
-/* The numbers of that token's run; token NULL: of the current loop, in a job its host's.
- * Each is as it was in one moment of this call, each by itself; it is not waited for the
- * loop, nor is that disturbed. Times are real, under a virtual clock too; a turn that
- * has not ended does not count yet. Suspends: no. Thread: any. Errors:
- * FERRY_E_RUN_FINISHED, _NO_LOOP, _INVALID. */
+/* The numbers of that token's run; token NULL: of the current loop, in a job its
+ * host's. Each is as it was in one moment of this call, each by itself. The loop is not
+ * asked, nor waited for. Times are real, under a virtual clock too; a turn that has not
+ * ended does not count yet. Suspends: no. Thread: any. Errors: FERRY_E_RUN_FINISHED,
+ * _NO_LOOP, _INVALID. */
 FERRY_API int ferry_statistics(ferry_token *token, ferry_run_statistics *statistics);
 
 FERRY_END

@@ -31,9 +31,9 @@ typedef struct ferry_to_thread_options {
     const char *name;
 
     /* The worker that shall run the job (see <ferry/worker.h>), in order with its other
-     * jobs; NULL: any. The call then takes no token, unless `limiter` names one. Once the
-     * worker has been stopped, or its thread has ended: FERRY_E_CLOSED, nothing started,
-     * and the argument is the caller's. */
+     * jobs; NULL: any. The call then takes no token, unless `limiter` names one. Once
+     * the worker has been stopped, or its thread has ended: FERRY_E_CLOSED, nothing
+     * started, and the argument is the caller's. */
     ferry_worker *worker;
 
     uintptr_t reserved[4];
@@ -65,22 +65,22 @@ typedef struct ferry_to_thread_options {
  * bounded limiter can run dry that way.
  *
  * Suspends: yes, always lets others run. Thread: task. Errors: FERRY_E_NO_LOOP,
- * _CANNOT_SUSPEND, _INVALID, _NO_OWNER, _WRONG_LOOP (limiter, worker), _CLOSED (worker),
- * _NO_MEMORY (not for a shielded job), _NO_THREAD, _THREAD_EXITED if the job ended its
- * thread. AnyIO: to_thread.run_sync. */
+ * _CANNOT_SUSPEND, _INVALID, _NO_OWNER, _WRONG_LOOP (limiter, worker), _CLOSED
+ * (worker), _NO_MEMORY (not for a shielded job), _NO_THREAD, _THREAD_EXITED if the job
+ * ended its thread. AnyIO: to_thread.run_sync. */
 FERRY_API int ferry_to_thread_run_sync(ferry_fn *fn, void *arg,
                                        const ferry_to_thread_options *options);
 
-/* Starts fn(arg) in a worker thread as a child of the group, with no task that waits for
- * it, and so without a stack of one: for hundreds of jobs at once. An error that it
+/* Starts fn(arg) in a worker thread as a child of the group, with no task that waits
+ * for it, and so without a stack of one: for hundreds of jobs at once. An error that it
  * returns is the group's, as a child task's is. It takes a token and a worker as
  * ferry_to_thread_run_sync does, no sooner than the caller lets others run; children
  * start in order, with a copy of the caller's context.
  *
- * Cancellation. Cancelling the group, or a scope around it, does to the job what it does
- * to a call's: until it begins it is withdrawn and never runs; once it runs, on_cancel
- * is called, it is abandoned if it may be, and waited for if not. In a group that is
- * cancelled already it never runs.
+ * Cancellation. Cancelling the group, or a scope around it, does to the job what it
+ * does to a call's: until it begins it is withdrawn and never runs; once it runs,
+ * on_cancel is called, it is abandoned if it may be, and waited for if not. In a group
+ * that is cancelled already it never runs.
  *
  * Owner. The argument must live until the job has ended: until the group's exit, unless
  * it is abandoned. Where the call would have returned -ECANCELED, on_abandon(arg) has

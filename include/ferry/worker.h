@@ -18,8 +18,8 @@ typedef struct ferry_worker ferry_worker;
 typedef struct ferry_worker_options {
     /* Run on the thread, before its first job and after its last, outside of any job:
      * there is no loop there to call without a token. on_end is called if on_start has
-     * returned zero or more, or if there is none. It is called also where a job ends the
-     * thread, and then last of all. */
+     * returned zero or more, or if there is none. It is called also where a job ends
+     * the thread, and then last of all. */
     ferry_fn *on_start;
     ferry_destroy_fn *on_end;
     void *arg; /* theirs; must live until on_end has returned */
@@ -42,12 +42,12 @@ FERRY_API int ferry_worker_start(ferry_worker **worker,
                                  const ferry_worker_options *options);
 
 /* Ends the thread: from now on calls for it get FERRY_E_CLOSED; jobs accepted before
- * run first, and one that was abandoned is waited for too; then on_end runs. Returns when
- * that is over; to a task that calls it meanwhile as well. Drops no reference. A job of
- * this worker's may not wait for it (through ferry_from_thread_run): each would wait for
- * the other. Suspends: always, and cannot be cancelled. Thread: task. Errors:
- * FERRY_E_CLOSED if the thread had ended before, _WRONG_LOOP, _NO_LOOP, _CANNOT_SUSPEND,
- * _INVALID. */
+ * run first, and one that was abandoned is waited for too; then on_end runs. Returns
+ * when that is over; to a task that calls it meanwhile as well. Drops no reference. A
+ * job of this worker's may not wait for it (through ferry_from_thread_run): each would
+ * wait for the other. Suspends: always, and cannot be cancelled. Thread: task. Errors:
+ * FERRY_E_CLOSED if the thread had ended before, _WRONG_LOOP, _NO_LOOP,
+ * _CANNOT_SUSPEND, _INVALID. */
 FERRY_API int ferry_worker_stop(ferry_worker *worker);
 
 /* One reference more; returns its argument. Suspends: no. Thread: any. */

@@ -2,10 +2,10 @@
  * SPDX-License-Identifier: MIT
  *
  * They lie in the token, which outlives the run, so that a reader needs nothing of the
- * run itself. Each is written with a plain store by the loop's thread, or, where several
- * threads change it, off the hot path. relaxed throughout: each number speaks for
- * itself. The mutex is the readers', and the workers' as they come and go; of the loop,
- * only the run's beginning and end take it. */
+ * run itself. Each is written with a plain store by the loop's thread, or, where
+ * several threads change it, off the hot path. relaxed throughout: each number speaks
+ * for itself. The mutex is the readers', and the workers' as they come and go; of the
+ * loop, only the run's beginning and end take it. */
 #ifndef FERRY_SRC_LOOP_GAUGES_H
 #define FERRY_SRC_LOOP_GAUGES_H
 

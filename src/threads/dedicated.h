@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * So its jobs are handed over, queued, taken back and delivered as any pool's. With one
- * worker the order of the queue is the order of the calls: the slot is filled only while
- * the worker is idle, which it is only while nothing is queued.
+ * worker the order of the queue is the order of the calls: the slot is filled only
+ * while the worker is idle, which it is only while nothing is queued.
  *
  * ferry_worker is a counted handle of the pool; the pool outlives it for as long as the
  * thread needs it. The thread is listed in the run's pool, which ends it with the run.

@@ -29,16 +29,17 @@ void ferry__order_fill(struct ferry__job *job, ferry_fn *fn, void *arg,
 
 enum ferry__withdrawal { FERRY__JOB_STAYS, FERRY__JOB_IS_BACK, FERRY__JOB_IS_LOST };
 
-/* Whoever asked for it is cancelled. A job that no worker has yet is taken back (IS_BACK);
- * one that has not begun yet comes back at once (STAYS, until it is over); one that runs
- * is told, and abandoned if it may be (IS_LOST). */
+/* Whoever asked for it is cancelled. A job that no worker has yet is taken back
+ * (IS_BACK); one that has not begun yet comes back at once (STAYS, until it is over);
+ * one that runs is told, and abandoned if it may be (IS_LOST). */
 enum ferry__withdrawal ferry__job_withdraw(struct ferry__job *job);
 
 /* No scope and no clock know of it any more: it is over, or abandoned. */
 void ferry__job_part(struct ferry__job *job);
 
-/* The record of an abandoned job goes to its worker, and the token with it (NULL: it has
- * none): the loop has both back when the job's end is delivered, if it lives to see it. */
+/* The record of an abandoned job goes to its worker, and the token with it (NULL: it
+ * has none): the loop has both back when the job's end is delivered, if it lives to see
+ * it. */
 void ferry__job_leave_to_worker(struct ferry__job *job, ferry_capacity_limiter *limiter);
 
 /* The job never ran: a caller that is told so by -ECANCELED has given its argument away

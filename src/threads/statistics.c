@@ -11,8 +11,8 @@ static ferry_token *token_here(void)
     return worker ? worker->pool->token : NULL;
 }
 
-/* A job that is queued is handed over too; read one after the other, the two numbers may
- * not fit. */
+/* A job that is queued is handed over too; read one after the other, the two numbers
+ * may not fit. */
 static size_t running(size_t jobs, size_t queued)
 {
     return jobs > queued ? jobs - queued : 0;
