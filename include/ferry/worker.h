@@ -3,7 +3,8 @@
  *
  * Its thread runs on_start, then the jobs of calls that name it in their options
  * (`.worker` in <ferry/to_thread.h>), one at a time and in the order of the calls, then
- * on_end. It never ends by itself. */
+ * on_end. It never ends by itself. What one of its jobs waits for (a call with
+ * ferry_from_thread_run) must not wait for another: they would wait for each other. */
 #ifndef FERRY_WORKER_H
 #define FERRY_WORKER_H
 

@@ -157,6 +157,7 @@ bool ferry__pool_revoke(struct ferry__pool *pool, struct ferry__job *job)
 
 static bool has_hope(struct ferry__pool *pool)
 {
+    if (pool->dedicated) return true; /* its jobs wait for its thread and no other */
     if (pool->making || ferry__list_is_empty(&pool->queue)) return true;
     for (struct ferry__link *link = pool->workers.first; link; link = link->next) {
         struct ferry__worker *worker = ferry__container_of(link, struct ferry__worker,
