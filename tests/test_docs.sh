@@ -6,7 +6,7 @@
 #
 #     ```c             a whole file if it begins with an #include or a comment; else left
 #                      alone, if it is of three lines at most, and a failure if longer
-#     ```c fragment    statements: compiled as the body of a function, after fragment.h
+#     ```c fragment    statements: compiled as a block in a function, after fragment.h
 #     ```cpp           a whole file in C++
 #
 # A block that follows <!-- PATH --> is the same as that file.
@@ -73,16 +73,18 @@ check_c() { # check_c TITLE FILE
 check_fragment() { # check_fragment TITLE FILE
     {
         echo '#include "fragment.h"'
+        echo '#pragma GCC diagnostic ignored "-Wunused-variable"'
+        echo '#pragma GCC diagnostic ignored "-Wunused-but-set-variable"'
         echo 'int fragment(void *arg);'
         echo 'int fragment(void *arg)'
         echo '{'
-        echo 'int rc = 0; (void)arg; (void)rc;'
+        echo 'int rc = 0; (void)arg; (void)rc; {'
         echo '#line 1'
         cat "$2"
-        echo 'return rc; }'
+        echo '} return rc; }'
     } >"$work/fragment.c"
     # shellcheck disable=SC2086
-    compile "$1" "$work/fragment.c" c c11 ${CC:-cc} -Wno-unused
+    compile "$1" "$work/fragment.c" c c11 ${CC:-cc}
 }
 
 check_cpp() { # check_cpp TITLE FILE
