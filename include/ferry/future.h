@@ -58,8 +58,9 @@ FERRY_API bool ferry_future_done(const ferry_future *future);
 
 /* Finishes it as cancelled, at once, and wakes everybody who waits. A task that has not
  * run yet never runs; one that runs gets -ECANCELED at its checkpoints and may take its
- * time: what it returns then is dropped. False: it is finished already. Suspends: no,
- * and never waits for the loop. Thread: any. AnyIO (concurrent.futures):
+ * time: what it returns then is dropped. False: it is finished already. Whichever it is,
+ * the task may still run: ferry_future_join tells when it has ended. Suspends: no, and
+ * never waits for the loop. Thread: any. AnyIO (concurrent.futures):
  * Future.cancel(). */
 FERRY_API bool ferry_future_cancel(ferry_future *future);
 
