@@ -33,6 +33,22 @@ static inline void ferry__list_prepend(struct ferry__list *list,
     list->first = link;
 }
 
+/* Behind `place`, which is in the list; NULL: before all. */
+static inline void ferry__list_insert(struct ferry__list *list,
+                                      struct ferry__link *place,
+                                      struct ferry__link *link)
+{
+    if (place == NULL) {
+        ferry__list_prepend(list, link);
+        return;
+    }
+    link->prev = place;
+    link->next = place->next;
+    if (place->next) place->next->prev = link;
+    else list->last = link;
+    place->next = link;
+}
+
 static inline void ferry__list_remove(struct ferry__list *list, struct ferry__link *link)
 {
     if (link->prev) link->prev->next = link->next;

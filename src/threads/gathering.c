@@ -10,9 +10,19 @@
 
 /* ---- arriving; in the thread that brings a future to the stage ---- */
 
+static struct ferry__gathered *gathered(struct ferry__link *link)
+{
+    return ferry__container_of(link, struct ferry__gathered, link);
+}
+
+/* Those that are finished while others are still being listened to come in any order:
+ * each takes its place. */
 static void arrive(struct ferry__gathering *gathering, struct ferry__gathered *member)
 {
-    ferry__list_append(&gathering->arrived, &member->link);
+    struct ferry__link *before = gathering->arrived.last;
+    member->order = member->future->order;
+    while (before && gathered(before)->order > member->order) before = before->prev;
+    ferry__list_insert(&gathering->arrived, before, &member->link);
     gathering->arrivals++;
 }
 
@@ -204,7 +214,7 @@ struct ferry__gathered *ferry__gathering_take(struct ferry__gathering *gathering
     pthread_mutex_lock(&gathering->mutex);
     struct ferry__link *link = ferry__list_take_first(&gathering->arrived);
     pthread_mutex_unlock(&gathering->mutex);
-    return link ? ferry__container_of(link, struct ferry__gathered, link) : NULL;
+    return link ? gathered(link) : NULL;
 }
 
 /* One that cannot be taken back has arrived, or is about to. */

@@ -18,7 +18,7 @@ struct ferry__gathered {
     struct ferry__gathering *gathering;
     struct ferry_future *future;
     size_t index;            /* among the futures given */
-    uint64_t order;          /* of finishing; of those that had not finished the last */
+    uint64_t order;          /* of finishing; the last of those that are not finished */
     struct ferry__link link; /* among those that have arrived */
 };
 
@@ -28,7 +28,7 @@ struct ferry__gathering {
     enum ferry__future_stage stage;
 
     pthread_mutex_t mutex;
-    struct ferry__list arrived; /* in the order in which they came to the stage */
+    struct ferry__list arrived; /* in the order in which they were finished */
     size_t arrivals;            /* all there have been */
     size_t awaited;             /* while parked: unpark at so many */
     bool parked;
@@ -40,7 +40,7 @@ struct ferry__gathering {
 };
 
 /* Begins to listen. `members` is room for `count`, given by the caller. Those that
- * stand at the stage already arrive first, in the order in which they were finished. */
+ * stand at the stage already arrive at once. */
 void ferry__gathering_begin(struct ferry__gathering *gathering,
                             struct ferry__gathered *members,
                             struct ferry_future *const *futures, size_t count,
