@@ -26,8 +26,9 @@ static void arrive(struct ferry__gathering *gathering, struct ferry__gathered *m
     gathering->arrivals++;
 }
 
-/* Where it is the loop's own thread that wakes its worker, the worker is back before
- * anything else runs there: a virtual clock must not jump in between. */
+/* Where it is the loop's own thread that ends its worker's wait, the worker is back
+ * before anything else runs there, be it parked yet or not: a virtual clock must not jump
+ * in between. */
 static void come_back(struct ferry__gathering *gathering)
 {
     struct ferry__worker *worker = gathering->absence.worker;
@@ -38,12 +39,14 @@ static void come_back(struct ferry__gathering *gathering)
     gathering->absent = false;
 }
 
+/* True: its thread is parked, and must be woken. */
 static bool ends_the_wait(struct ferry__gathering *gathering)
 {
-    if (!gathering->parked || gathering->arrivals < gathering->awaited) return false;
-    gathering->parked = false;
+    if (gathering->arrivals < gathering->awaited) return false;
     come_back(gathering);
-    return true;
+    bool parked = gathering->parked;
+    gathering->parked = false;
+    return parked;
 }
 
 /* The gathering may be gone once its last arrival has been counted; if its thread is
@@ -102,20 +105,20 @@ void ferry__gathering_begin(struct ferry__gathering *gathering,
 struct trip {
     struct ferry__message message;
     struct ferry__gathering *gathering;
-    void (*act)(struct ferry__absence *absence);
+    void (*act)(struct ferry__gathering *gathering);
     struct ferry__parker parker;
 };
 
 static void deliver_trip(struct ferry__message *message, bool refused)
 {
     struct trip *trip = ferry__container_of(message, struct trip, message);
-    if (!refused) trip->act(&trip->gathering->absence);
+    if (!refused) trip->act(trip->gathering);
     ferry__unpark(&trip->parker);
 }
 
 /* Has the loop do it. Where the run is over there is nothing left to be done. */
 static void travel(struct ferry__gathering *gathering,
-                   void (*act)(struct ferry__absence *absence))
+                   void (*act)(struct ferry__gathering *gathering))
 {
     struct trip trip = {
         .message.deliver = deliver_trip, .gathering = gathering, .act = act};
@@ -136,14 +139,31 @@ static bool needs(const struct ferry__gathering *gathering, const ferry_token *t
     return false;
 }
 
-static void leave(struct ferry__gathering *gathering)
+/* In the loop's thread. What the worker waits for may have come meanwhile. */
+static void go(struct ferry__gathering *gathering)
+{
+    pthread_mutex_lock(&gathering->mutex);
+    gathering->absent = gathering->arrivals < gathering->awaited;
+    bool absent = gathering->absent;
+    pthread_mutex_unlock(&gathering->mutex);
+    if (absent) ferry__absence_begin_waiting(&gathering->absence);
+}
+
+static void leave(struct ferry__gathering *gathering, size_t count)
 {
     struct ferry__worker *worker = ferry__worker_current();
     if (worker == NULL || !needs(gathering, worker->pool->token)) return;
-    gathering->absence = (struct ferry__absence){.worker = worker};
-    travel(gathering, ferry__absence_begin_waiting);
     pthread_mutex_lock(&gathering->mutex);
-    gathering->absent = true;
+    gathering->absence = (struct ferry__absence){.worker = worker};
+    gathering->awaited = count;
+    pthread_mutex_unlock(&gathering->mutex);
+    travel(gathering, go);
+}
+
+static void return_home(struct ferry__gathering *gathering)
+{
+    pthread_mutex_lock(&gathering->mutex);
+    come_back(gathering);
     pthread_mutex_unlock(&gathering->mutex);
 }
 
@@ -151,9 +171,8 @@ static void be_back(struct ferry__gathering *gathering)
 {
     pthread_mutex_lock(&gathering->mutex);
     bool absent = gathering->absent;
-    gathering->absent = false;
     pthread_mutex_unlock(&gathering->mutex);
-    if (absent) travel(gathering, ferry__absence_end);
+    if (absent) travel(gathering, return_home);
 }
 
 /* ---- waiting ---- */
@@ -203,7 +222,7 @@ int ferry__gathering_wait(struct ferry__gathering *gathering, size_t count,
     if (timeout <= 0) return -ETIMEDOUT;
     struct ferry__tasks *here = ferry__tasks_current();
     if (here && needs(gathering, here->loop.token)) return FERRY_E_LOOP_THREAD;
-    leave(gathering);
+    leave(gathering, count);
     int rc = park(gathering, count, timeout);
     be_back(gathering);
     return rc;

@@ -30,11 +30,11 @@ struct ferry__gathering {
     pthread_mutex_t mutex;
     struct ferry__list arrived; /* in the order in which they were finished */
     size_t arrivals;            /* all there have been */
-    size_t awaited;             /* while parked: unpark at so many */
+    size_t awaited;             /* so many end the wait */
     bool parked;
     struct ferry__parker parker;
 
-    /* While parked. Begun and ended in the loop's thread. */
+    /* While it waits. Begun and ended in the loop's thread. */
     struct ferry__absence absence;
     bool absent;
 };
