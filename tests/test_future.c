@@ -383,6 +383,17 @@ PLAIN_TEST(removed, "S10: a callback that was taken back does not run; all with 
     return 0;
 }
 
+PLAIN_TEST(forgotten, "S10 S24: callbacks of a future that nobody finishes go with it")
+{
+    int count = 0;
+    ferry_future *future = new_future();
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(ferry_future_add_done_callback(future, count_call, &count));
+    ferry_future_unref(future);
+    CHECK_EQ_INT(count, 0); /* and the leak check has nothing to say */
+    return 0;
+}
+
 /* A callback that stays for a while, and who takes it back meanwhile. */
 struct stay {
     ferry_future *future;

@@ -77,6 +77,12 @@ void ferry__future_call_back(struct ferry_future *future)
     }
 }
 
+void ferry__future_forget_callbacks(struct ferry_future *future)
+{
+    struct ferry__link *link;
+    while ((link = ferry__list_take_first(&future->callbacks))) free(callback_of(link));
+}
+
 /* ---- adding and removing ---- */
 
 int ferry_future_add_done_callback(ferry_future *future, ferry_future_callback *function,

@@ -118,6 +118,7 @@ bool ferry__future_unlisten(struct ferry_future *future, enum ferry__future_stag
 
 static void free_plain(struct ferry_future *future)
 {
+    ferry__future_forget_callbacks(future);
     ferry__future_destroy(future);
     free(future);
 }

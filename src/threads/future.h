@@ -90,4 +90,7 @@ bool ferry__future_unlisten(struct ferry_future *future, enum ferry__future_stag
 /* Calls the user's callbacks of a finished future (done_callback.c). */
 void ferry__future_call_back(struct ferry_future *future);
 
+/* Drops those of a future that nobody has finished nor ever will. */
+void ferry__future_forget_callbacks(struct ferry_future *future);
+
 #endif
