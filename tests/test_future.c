@@ -426,22 +426,6 @@ static int take_back(void *arg)
     return 0;
 }
 
-/* Whether that thread waits in the kernel, seen so a few times running. */
-static bool is_asleep(pid_t id)
-{
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)id);
-    for (int i = 0; i < 5; i++) {
-        FILE *file = fopen(path, "r");
-        if (file == NULL) SKIP("there is no /proc");
-        char *end = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
-        fclose(file);
-        if (end == NULL || end[2] != 'S') return false;
-        sched_yield();
-    }
-    return true;
-}
-
 PLAIN_TEST(removed_while_it_runs, "S10: while the callback runs in another thread its "
                                   "removal waits until it has run, in several threads")
 {
