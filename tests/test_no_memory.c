@@ -1,4 +1,4 @@
-/* Calls into threads, and streams, when there is no memory.  SPDX-License-Identifier: MIT */
+/* What cannot be done when there is no memory.  SPDX-License-Identifier: MIT */
 #include "calls.h"
 
 /* ---- malloc, with a switch ---- */
@@ -269,5 +269,144 @@ LOOP_TEST(no_memory_for_huge_items,
     CHECK_EQ_RC(ferry_memory_stream_send(send, &item), FERRY_E_NO_MEMORY);
     ferry_memory_stream_unref(send);
     ferry_memory_stream_unref(receive);
+    return 0;
+}
+
+/* ---- futures ---- */
+
+enum { FEW = 8, MORE = 9 }; /* to wait for a few needs no memory */
+
+static void note_done(ferry_future *future, void *count)
+{
+    (void)future;
+    counter_add(count, 1);
+}
+
+static void check_futures_without_memory(ferry_future *futures[])
+{
+    struct counter called = {0};
+    ferry_as_completed it = {0};
+    ferry_future *none = NULL;
+    refuse_memory(true);
+    int made = ferry_future_new(&none);
+    int added = ferry_future_add_done_callback(futures[0], note_done, &called);
+    int few = ferry_future_wait_any(futures, FEW, 0.001);
+    int any = ferry_future_wait_any(futures, MORE, 0.001);
+    int all = ferry_future_wait_all(futures, MORE, 0.001);
+    int begun = ferry_as_completed_init(&it, futures, 1);
+    bool set = ferry_future_set_result(futures[0], 0);
+    refuse_memory(false);
+    CHECK_EQ_RC(made, FERRY_E_NO_MEMORY);
+    CHECK_EQ_RC(added, FERRY_E_NO_MEMORY);
+    CHECK_EQ_RC(few, -ETIMEDOUT);
+    CHECK_EQ_RC(any, FERRY_E_NO_MEMORY);
+    CHECK_EQ_RC(all, FERRY_E_NO_MEMORY);
+    CHECK_EQ_RC(begun, FERRY_E_NO_MEMORY);
+    CHECK(set && none == NULL && it.completions == NULL);
+    CHECK_EQ_INT(counter_get(&called), 0);
+}
+
+PLAIN_TEST(no_memory_for_futures,
+           "S10 S22 S24: FERRY_E_NO_MEMORY, and nothing has changed; to wait for a few "
+           "and to finish one needs none")
+{
+    ferry_future *futures[MORE];
+    for (int i = 0; i < MORE; i++) CHECK_OK(ferry_future_new(&futures[i]));
+    check_futures_without_memory(futures);
+    CHECK_EQ_RC(ferry_future_wait_any(futures, MORE, 0), 0);
+    CHECK_EQ_RC(ferry_future_wait_all(futures, MORE, 0), -ETIMEDOUT);
+    for (int i = 0; i < MORE; i++) ferry_future_unref(futures[i]);
+    return 0;
+}
+
+/* ---- tasks of portals ---- */
+
+struct start {
+    ferry_portal *portal;
+    ferry_task_options options;
+    struct counter ran, destroyed;
+};
+
+static int note_run(void *arg)
+{
+    struct start *start = arg;
+    counter_add(&start->ran, 1);
+    return 0;
+}
+
+static void note_destroy(void *arg)
+{
+    struct start *start = arg;
+    counter_add(&start->destroyed, 1);
+}
+
+static int start_task_without_memory(void *arg)
+{
+    struct start *start = arg;
+    ferry_future *future = NULL;
+    void *value = NULL;
+    refuse_memory(true);
+    int rc = ferry_portal_start_task(start->portal, note_run, start, &start->options,
+                                     &future, &value);
+    refuse_memory(false);
+    CHECK(future == NULL && value == NULL);
+    CHECK_EQ_INT(counter_get(&start->destroyed), 2);
+    return rc;
+}
+
+LOOP_TEST(no_memory_for_a_task,
+          "S4b: FERRY_E_NO_MEMORY for starting a task: it never runs, and its destroy "
+          "has run when the call returns")
+{
+    struct start start = {.options.destroy = note_destroy};
+    ferry_future *future = NULL;
+    CHECK_EQ_RC(ferry_to_thread_run_sync(has_red, NULL, NULL), 0); /* makes the worker */
+    CHECK_OK(ferry_portal_enter(&start.portal));
+    refuse_memory(true);
+    int rc = ferry_portal_start_task_soon(start.portal, note_run, &start, &start.options,
+                                          &future);
+    refuse_memory(false);
+    CHECK_EQ_RC(rc, FERRY_E_NO_MEMORY);
+    CHECK_EQ_INT(counter_get(&start.destroyed), 1);
+    CHECK_EQ_RC(ferry_to_thread_run_sync(start_task_without_memory, &start, NULL),
+                FERRY_E_NO_MEMORY);
+    CHECK_EQ_RC(ferry_portal_exit(start.portal, 0), 0);
+    CHECK_EQ_INT(counter_get(&start.destroyed), 2);
+    CHECK_EQ_INT(counter_get(&start.ran), 0);
+    CHECK(future == NULL);
+    return 0;
+}
+
+static int start_without_a_stack(void *arg)
+{
+    struct start *start = arg;
+    ferry_future *future = NULL, *none = NULL;
+    allow_threads(false);
+    int soon = ferry_portal_start_task_soon(start->portal, note_run, start,
+                                            &start->options, &future);
+    int result = soon == 0 ? ferry_future_result(future) : soon;
+    int waiting = ferry_portal_start_task(start->portal, note_run, start,
+                                          &start->options, &none, NULL);
+    allow_threads(true);
+    CHECK_EQ_RC(soon, 0);
+    CHECK_EQ_RC(result, FERRY_E_NO_MEMORY);
+    CHECK_EQ_RC(ferry_future_join(future, 0), 0);
+    CHECK_EQ_RC(waiting, FERRY_E_NO_MEMORY);
+    CHECK_EQ_PTR(none, NULL);
+    ferry_future_unref(future);
+    return 0;
+}
+
+LOOP_TEST(no_memory_for_a_stack,
+          "S4b S14: none for the task's stack, once the loop makes it: the future is "
+          "FERRY_E_NO_MEMORY, and so is start_task; destroy runs once")
+{
+    struct start start = {
+        .options = {.destroy = note_destroy, .stack_size = FORBIDDABLE_STACK}};
+    CHECK_OK(ferry_portal_enter(&start.portal));
+    CHECK_EQ_RC(ferry_to_thread_run_sync(start_without_a_stack, &start, NULL), 0);
+    CHECK_EQ_RC(ferry_portal_exit(start.portal, 0), 0);
+    CHECK_EQ_INT(counter_get(&start.destroyed), 2);
+    CHECK_EQ_INT(counter_get(&start.ran), 0);
     return 0;
 }
