@@ -222,6 +222,31 @@ BACKEND_TEST(enter_fails, "W6 W11: an error of enter is returned at entry; exit 
     return 0;
 }
 
+static int start_and_fail(void *self, void **value)
+{
+    CHECK_EQ_RC(ferry_task_started(self), 0);
+    return enter_plain(self, value);
+}
+
+static const ferry_async_context_manager eager = {start_and_fail, exit_plain};
+
+BACKEND_TEST(started_early, "W6 S19: an enter that calls ferry_task_started has not "
+                            "entered with that")
+{
+    ferry_portal *portal = start_portal();
+    struct block block = BLOCK(portal, eager);
+    block.manager.enter_result = -EIO;
+    CHECK_EQ_RC(enter(&block), -EIO);
+    CHECK_EQ_RC(leave(&block, 0), FERRY_E_NOT_ENTERED);
+    check_calls(&block.manager, 1, 0);
+    block.manager.enter_result = 0;
+    CHECK_EQ_RC(enter(&block), 0);
+    CHECK_EQ_RC(leave(&block, -EBUSY), -EBUSY);
+    check_calls(&block.manager, 2, 1);
+    stop_portal(portal);
+    return 0;
+}
+
 BACKEND_TEST(again, "W11: the same wrapper may be used again, once it has been left")
 {
     ferry_portal *portal = start_portal();

@@ -61,11 +61,22 @@ static int close_manager(struct ferry__wrapped *wrapped)
     return rc < 0 ? rc : -ECANCELED;
 }
 
+/* The thread waits for its end: nothing that it calls may tell that it has started. */
+static int open_manager(struct ferry__wrapped *wrapped, void **value)
+{
+    struct ferry__task *task = ferry__task_current();
+    struct ferry__starter *starter = task->starter;
+    task->starter = NULL;
+    int rc = wrapped->manager.enter(wrapped->self, value);
+    task->starter = starter;
+    return rc;
+}
+
 static int run_manager(void *arg)
 {
     struct ferry__wrapped *wrapped = arg;
     void *value = NULL;
-    int rc = wrapped->manager.enter(wrapped->self, &value);
+    int rc = open_manager(wrapped, &value);
     if (rc < 0) return rc;
     ferry_task_started(value);
     wrapped->result = close_manager(wrapped);
