@@ -601,6 +601,55 @@ BACKEND_TEST(unref_races, "V10: the last unref races with the end of lingering")
     return 0;
 }
 
+/* ---- V10: an idle portal whose time is up just as it is used again ---- */
+
+struct late {
+    ferry_portal_provider *provider;
+    double wakes; /* a moment at which its watcher has slept enough */
+    struct gate used, left;
+};
+
+/* Wakes with the watcher, before it. Another user comes and goes meanwhile. */
+static int use_late(void *arg)
+{
+    struct late *late = arg;
+    CHECK_EQ_RC(ferry_sleep_until(late->wakes), 0);
+    enter(late->provider);
+    gate_open(&late->used);
+    gate_wait(&late->left);
+    return 0;
+}
+
+static int note_time(void *time)
+{
+    *(double *)time = ferry_current_time();
+    return 0;
+}
+
+BACKEND_TEST_ON(used_at_the_end, "mock", why_mock,
+                "V10: one that is used as its time runs out lingers anew")
+{
+    ferry_portal_provider *provider = new_provider(60);
+    struct late late = {.provider = provider, .used = GATE_INIT, .left = GATE_INIT};
+    struct held held = enter_held(provider);
+    CHECK_EQ_RC(ferry_portal_call(held.portal, note_time, &late.wakes), 0);
+    late.wakes += 60;
+    CHECK_OK(ferry_portal_start_task_soon(held.portal, use_late, &late, NULL, NULL));
+    leave(provider);
+    CHECK_EQ_RC(ferry_portal_call(held.portal, nothing, NULL), 0);
+    CHECK_EQ_RC(ferry_mock_advance_token(held.token, 60), 0);
+    gate_wait(&late.used);
+    leave(provider);
+    gate_open(&late.left);
+    pass(&held, 59.9);
+    CHECK(!is_stopped(held.portal));
+    CHECK_EQ_PTR(enter(provider), held.portal);
+    leave(provider);
+    let_go(&held);
+    ferry_portal_provider_unref(provider);
+    return 0;
+}
+
 /* ---- nothing is left ---- */
 
 /* Bytes that malloc has given out; 0 where it cannot be asked. */

@@ -72,13 +72,20 @@ ferry_portal_provider *ferry_portal_provider_ref(ferry_portal_provider *provider
 
 /* ---- an idle portal; the mutex is held ---- */
 
-static int retire(struct ferry_portal_provider *provider)
+static void retire(struct ferry_portal_provider *provider)
 {
     ferry_portal *portal = provider->portal;
-    if (portal == NULL || provider->leases) return 0;
     provider->portal = NULL;
     provider->retired = portal;
-    return ferry_portal_stop(portal, false);
+    ferry_portal_stop(portal, false);
+}
+
+/* Whether the current task's future has been cancelled. It may have slept by then, and
+ * its scope may not have heard of it yet. */
+static bool is_cancelled(void)
+{
+    struct ferry__portal_task *task = ferry__task_current()->owner;
+    return ferry_future_done(&task->future);
 }
 
 /* In the portal's loop. Nobody frees the provider before this has ended: whoever would
@@ -89,9 +96,9 @@ static int watch(void *arg)
     int rc = ferry_sleep(provider->linger);
     if (rc < 0) return rc;
     pthread_mutex_lock(&provider->mutex);
-    rc = retire(provider);
+    if (!is_cancelled()) retire(provider);
     pthread_mutex_unlock(&provider->mutex);
-    return rc;
+    return 0;
 }
 
 static void stop_watching(struct ferry_portal_provider *provider)
