@@ -650,6 +650,69 @@ BACKEND_TEST_ON(used_at_the_end, "mock", why_mock,
     return 0;
 }
 
+/* ---- V4, V10: retired portals whose tasks remain ---- */
+
+/* A task that remains when its portal has been retired. */
+struct remaining {
+    ferry_portal_provider *provider;
+    ferry_event event;
+    ferry_portal *other;
+};
+
+static int enter_other(void *arg)
+{
+    struct remaining *remaining = arg;
+    CHECK_EQ_RC(ferry_event_wait(&remaining->event), 0);
+    remaining->other = enter(remaining->provider);
+    CHECK_EQ_RC(ferry_portal_call(remaining->other, nothing, NULL), 0);
+    leave(remaining->provider);
+    return 0;
+}
+
+BACKEND_TEST(retired, "V4 V10: nobody waits for the tasks of a portal that has lingered "
+                      "enough, and they may use the next one")
+{
+    ferry_portal_provider *provider = new_provider(test_is_mock() ? 60 : 0.001);
+    struct remaining remaining = {.provider = provider};
+    ferry_future *future;
+    ferry_portal *portal = ferry_portal_ref(enter(provider)), *next;
+    ferry_token *token = token_of(portal);
+    CHECK_OK(
+        ferry_portal_start_task_soon(portal, enter_other, &remaining, NULL, &future));
+    leave(provider);
+    WAIT_UNTIL(is_stopped(portal));
+    next = enter(provider);
+    CHECK(next != portal);
+    CHECK_EQ_RC(ferry_portal_call(next, nothing, NULL), 0);
+    CHECK(!ferry_future_done(future));
+    CHECK_EQ_RC(ferry_from_thread_run_sync_token(token, set_event, &remaining.event), 0);
+    CHECK_EQ_RC(ferry_future_join(future, INFINITY), 0);
+    CHECK_EQ_RC(ferry_future_result(future), 0);
+    CHECK_EQ_PTR(remaining.other, next);
+    leave(provider);
+    ferry_future_unref(future);
+    ferry_token_unref(token);
+    ferry_portal_unref(portal);
+    ferry_portal_provider_unref(provider);
+    return 0;
+}
+
+BACKEND_TEST(stopped_by_others, "V4: an idle portal that somebody has stopped is not "
+                                "given to the next")
+{
+    ferry_portal_provider *provider = new_provider(INFINITY);
+    for (int i = 0; i < 10; i++) {
+        ferry_portal *portal = ferry_portal_ref(enter(provider));
+        leave(provider);
+        CHECK_EQ_RC(ferry_portal_stop(portal, i % 2), 0);
+        CHECK_EQ_RC(ferry_portal_call(enter(provider), nothing, NULL), 0);
+        leave(provider);
+        ferry_portal_unref(portal);
+    }
+    ferry_portal_provider_unref(provider);
+    return 0;
+}
+
 /* ---- nothing is left ---- */
 
 /* Bytes that malloc has given out; 0 where it cannot be asked. */

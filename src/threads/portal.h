@@ -42,6 +42,7 @@ struct ferry_portal {
     /* Of one with a thread of its own: the starter's. */
     bool has_thread;
     pthread_t thread;
+    struct ferry__link retired; /* its provider's */
 };
 
 /* A thread that waits for what it has asked of a portal: until the task has called

@@ -5,8 +5,9 @@
  * the mutex released.
  *
  * An idle portal that lingers is watched by a task in its own loop. That cannot join its
- * own thread: it retires the portal, and whoever next starts one, or frees the provider,
- * joins it. */
+ * own thread: it retires the portal. Whoever next starts one joins those that have
+ * ended, and waits for no other: their tasks may be in need of the new one. The rest is
+ * joined by whoever frees the provider. */
 #include "threads/portal.h"
 
 #include <ferry/error.h>
@@ -26,9 +27,9 @@ struct ferry_portal_provider {
     pthread_cond_t started; /* starting has become false */
     bool starting;
     ferry_portal *portal;
-    ferry_portal *retired; /* stopped after lingering, to be joined */
-    size_t leases;         /* each with a reference */
-    ferry_future *watch;   /* of an idle portal: the task that will retire it */
+    struct ferry__list retired; /* stopped after lingering, to be joined */
+    size_t leases;              /* each with a reference */
+    ferry_future *watch;        /* of an idle portal: the task that will retire it */
 };
 
 /* ---- making and freeing ---- */
@@ -76,7 +77,7 @@ static void retire(struct ferry_portal_provider *provider)
 {
     ferry_portal *portal = provider->portal;
     provider->portal = NULL;
-    provider->retired = portal;
+    ferry__list_append(&provider->retired, &portal->retired);
     ferry_portal_stop(portal, false);
 }
 
@@ -127,6 +128,12 @@ static void stop(ferry_portal *portal)
     if (portal) ferry_stop_blocking_portal(portal, 0);
 }
 
+static ferry_portal *take_retired(struct ferry__list *retired)
+{
+    struct ferry__link *link = ferry__list_take_first(retired);
+    return link ? ferry__container_of(link, struct ferry_portal, retired) : NULL;
+}
+
 static void destroy(struct ferry_portal_provider *provider)
 {
     pthread_mutex_lock(&provider->mutex);
@@ -135,7 +142,7 @@ static void destroy(struct ferry_portal_provider *provider)
     stop_watching(provider);
     pthread_mutex_unlock(&provider->mutex);
     stop(portal);
-    stop(provider->retired);
+    while ((portal = take_retired(&provider->retired))) stop(portal);
     pthread_cond_destroy(&provider->started);
     pthread_mutex_destroy(&provider->mutex);
     free(provider->backend);
@@ -153,16 +160,31 @@ void ferry_portal_provider_unref(ferry_portal_provider *provider)
 
 /* ---- entering ---- */
 
+/* Takes those whose loop has ended; the mutex is held. */
+static struct ferry__list take_ended(struct ferry_portal_provider *provider)
+{
+    struct ferry__list ended = {0};
+    struct ferry__link *link, *next;
+    for (link = provider->retired.first; link; link = next) {
+        next = link->next;
+        if (!ferry__token_is_closed(
+                ferry__container_of(link, struct ferry_portal, retired)->token))
+            continue;
+        ferry__list_remove(&provider->retired, link);
+        ferry__list_append(&ended, link);
+    }
+    return ended;
+}
+
 /* The mutex is held, and released meanwhile; others wait for `starting` to be over. */
 static int start(struct ferry_portal_provider *provider)
 {
-    ferry_portal *portal = NULL, *retired = provider->retired;
-    if (retired && ferry__portal_holds_this_thread(retired)) return FERRY_E_LOOP_THREAD;
-    provider->retired = NULL;
+    ferry_portal *portal = NULL, *retired;
+    struct ferry__list ended = take_ended(provider);
     stop_watching(provider);
     provider->starting = true;
     pthread_mutex_unlock(&provider->mutex);
-    stop(retired);
+    while ((retired = take_retired(&ended))) stop(retired);
     int rc = ferry_start_blocking_portal(&portal, &provider->options);
     pthread_mutex_lock(&provider->mutex);
     provider->starting = false;
@@ -171,10 +193,20 @@ static int start(struct ferry_portal_provider *provider)
     return rc;
 }
 
+/* An idle portal that somebody has stopped is of no use to the next. The mutex is
+ * held. */
+static void drop_stopped(struct ferry_portal_provider *provider)
+{
+    if (provider->portal && provider->leases == 0 &&
+        ferry__portal_check(provider->portal) < 0)
+        retire(provider);
+}
+
 /* The mutex is held. */
 static int lease(struct ferry_portal_provider *provider, ferry_portal **portal)
 {
     while (provider->starting) pthread_cond_wait(&provider->started, &provider->mutex);
+    drop_stopped(provider);
     int rc = provider->portal ? 0 : start(provider);
     if (rc < 0) return rc;
     stop_watching(provider);
