@@ -713,6 +713,66 @@ BACKEND_TEST(stopped_by_others, "V4: an idle portal that somebody has stopped is
     return 0;
 }
 
+/* ---- V10: the last unref where nothing can be joined ---- */
+
+static int unref(void *provider)
+{
+    ferry_portal_provider_unref(provider);
+    return 0;
+}
+
+static int unref_in_worker(void *provider)
+{
+    return ferry_to_thread_run_sync(unref, provider, NULL);
+}
+
+/* Stands between the watcher's waking and its running. */
+static int unref_late(void *arg)
+{
+    struct late *late = arg;
+    CHECK_EQ_RC(ferry_sleep_until(late->wakes), 0);
+    return unref(late->provider);
+}
+
+static void unref_there(ferry_fn *fn)
+{
+    int before = test_thread_count();
+    ferry_portal_provider *provider = new_provider(INFINITY);
+    ferry_portal *portal = ferry_portal_ref(enter(provider));
+    leave(provider);
+    CHECK_EQ_RC(ferry_portal_call(portal, fn, provider), 0);
+    CHECK_EQ_RC(ferry_portal_call(portal, nothing, NULL), FERRY_E_PORTAL_CLOSED);
+    ferry_portal_unref(portal);
+    check_threads(before);
+}
+
+BACKEND_TEST(unref_in_own_loop,
+             "V10: the last unref in the portal's own loop, or in its "
+             "worker, ends it too")
+{
+    for (int i = 0; i < 10; i++) unref_there(i % 2 ? unref : unref_in_worker);
+    return 0;
+}
+
+BACKEND_TEST_ON(unref_at_the_end, "mock", why_mock,
+                "V10: the last unref in the portal's own loop, just as its time is up")
+{
+    int before = test_thread_count();
+    ferry_portal_provider *provider = new_provider(60);
+    struct late late = {.provider = provider};
+    struct held held = enter_held(provider);
+    CHECK_EQ_RC(ferry_portal_call(held.portal, note_time, &late.wakes), 0);
+    late.wakes += 60;
+    CHECK_OK(ferry_portal_start_task_soon(held.portal, unref_late, &late, NULL, NULL));
+    leave(provider);
+    CHECK_EQ_RC(ferry_portal_call(held.portal, nothing, NULL), 0);
+    CHECK_EQ_RC(ferry_mock_advance_token(held.token, 60), 0);
+    WAIT_UNTIL(is_stopped(held.portal));
+    let_go(&held);
+    check_threads(before);
+    return 0;
+}
+
 /* ---- nothing is left ---- */
 
 /* Bytes that malloc has given out; 0 where it cannot be asked. */

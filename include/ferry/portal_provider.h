@@ -30,7 +30,8 @@ FERRY_API ferry_portal_provider *
 ferry_portal_provider_ref(ferry_portal_provider *provider);
 
 /* One reference less; NULL is allowed. The last one ends a portal that lingers, and
- * joins its thread: then it may block. Thread: any. */
+ * joins its thread: then it may block. In the portal's own loop, and in its workers, it
+ * leaves that thread to end by itself. Thread: any. */
 FERRY_API void ferry_portal_provider_unref(ferry_portal_provider *provider);
 
 /* Gives the portal that others use at this time, or starts one; those who come while it

@@ -99,13 +99,25 @@ bool ferry__portal_holds_this_thread(const ferry_portal *portal)
            ferry__absence_from(portal->token).worker;
 }
 
+/* In a forked child there is no such thread. */
+static bool is_of_this_process(const ferry_portal *portal)
+{
+    return portal->token->generation == ferry__forks();
+}
+
+void ferry__portal_end(ferry_portal *portal)
+{
+    ferry_portal_stop(portal, false);
+    if (ferry__portal_holds_this_thread(portal)) pthread_detach(portal->thread);
+    else if (is_of_this_process(portal)) pthread_join(portal->thread, NULL);
+    ferry_portal_unref(portal);
+}
+
 int ferry_stop_blocking_portal(ferry_portal *portal, int rc)
 {
     if (portal == NULL || !portal->has_thread) return FERRY_E_INVALID;
     if (ferry__portal_holds_this_thread(portal)) return FERRY_E_LOOP_THREAD;
     ferry_portal_stop(portal, rc < 0);
-    /* In a forked child there is no such thread. */
-    if (portal->token->generation == ferry__forks()) pthread_join(portal->thread, NULL);
-    ferry_portal_unref(portal);
+    ferry__portal_end(portal);
     return rc;
 }

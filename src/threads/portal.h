@@ -91,6 +91,11 @@ int ferry__portal_enter(ferry_portal **portal, const char *name);
  * waits for. */
 bool ferry__portal_holds_this_thread(const ferry_portal *portal);
 
+/* Stops one with a thread of its own, unless that has been done, and drops the
+ * reference. Joins the thread, or, where that would have to wait for this one, leaves it
+ * to end by itself. */
+void ferry__portal_end(ferry_portal *portal);
+
 /* Loop: a task has begun to be the portal's; and one has ended, and is in `carried` no
  * more. */
 void ferry__portal_carry(struct ferry_portal *portal, struct ferry__link *place);

@@ -89,13 +89,13 @@ static bool is_cancelled(void)
     return ferry_future_done(&task->future);
 }
 
-/* In the portal's loop. Nobody frees the provider before this has ended: whoever would
- * waits for the portal's tasks. */
+/* In the portal's loop. Once cancelled it does not touch the provider, which this very
+ * thread may have freed; any other thread that would waits for its end. */
 static int watch(void *arg)
 {
     struct ferry_portal_provider *provider = arg;
     int rc = ferry_sleep(provider->linger);
-    if (rc < 0) return rc;
+    if (rc < 0 || is_cancelled()) return rc;
     pthread_mutex_lock(&provider->mutex);
     if (!is_cancelled()) retire(provider);
     pthread_mutex_unlock(&provider->mutex);
@@ -123,26 +123,27 @@ static ferry_portal *idle(struct ferry_portal_provider *provider)
 
 /* ---- the end ---- */
 
-static void stop(ferry_portal *portal)
-{
-    if (portal) ferry_stop_blocking_portal(portal, 0);
-}
-
 static ferry_portal *take_retired(struct ferry__list *retired)
 {
     struct ferry__link *link = ferry__list_take_first(retired);
     return link ? ferry__container_of(link, struct ferry_portal, retired) : NULL;
 }
 
+/* Nobody else has the provider but the watch; which, where this is its own loop's
+ * thread, cannot be joined, but finds itself cancelled. */
+static void end_watch(ferry_future *watch)
+{
+    ferry_future_cancel(watch);
+    ferry_future_join(watch, INFINITY);
+    ferry_future_unref(watch);
+}
+
 static void destroy(struct ferry_portal_provider *provider)
 {
-    pthread_mutex_lock(&provider->mutex);
-    ferry_portal *portal = provider->portal;
-    provider->portal = NULL;
-    stop_watching(provider);
-    pthread_mutex_unlock(&provider->mutex);
-    stop(portal);
-    while ((portal = take_retired(&provider->retired))) stop(portal);
+    ferry_portal *portal;
+    end_watch(provider->watch);
+    if (provider->portal) ferry__portal_end(provider->portal);
+    while ((portal = take_retired(&provider->retired))) ferry__portal_end(portal);
     pthread_cond_destroy(&provider->started);
     pthread_mutex_destroy(&provider->mutex);
     free(provider->backend);
@@ -184,7 +185,7 @@ static int start(struct ferry_portal_provider *provider)
     stop_watching(provider);
     provider->starting = true;
     pthread_mutex_unlock(&provider->mutex);
-    while ((retired = take_retired(&ended))) stop(retired);
+    while ((retired = take_retired(&ended))) ferry__portal_end(retired);
     int rc = ferry_start_blocking_portal(&portal, &provider->options);
     pthread_mutex_lock(&provider->mutex);
     provider->starting = false;
@@ -245,7 +246,7 @@ int ferry_portal_provider_exit(ferry_portal_provider *provider, int rc)
     int wrong = give_back(provider, &idle_portal);
     pthread_mutex_unlock(&provider->mutex);
     if (wrong < 0) return wrong;
-    stop(idle_portal);
+    if (idle_portal) ferry__portal_end(idle_portal);
     ferry_portal_provider_unref(provider);
     return rc;
 }
