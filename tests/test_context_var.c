@@ -1,6 +1,7 @@
 /* Context variables: what tasks, jobs and calls see, and when values end.
  * SPDX-License-Identifier: MIT */
 #include "harness.h"
+#include <math.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -350,6 +351,209 @@ BACKEND_TEST(set_by_main, "X11: main's value ends with the run")
     struct value value = {0};
     CHECK_EQ_RC(test_run(set_value, &value, NULL), 0);
     CHECK_EQ_INT(counter_get(&value.destroyed), 1);
+    return 0;
+}
+
+/* ---- X5 to X7: portals ---- */
+
+static ferry_portal *start_portal(void)
+{
+    ferry_blocking_portal_options options = {.run.backend = test_backend()};
+    ferry_portal *portal;
+    CHECK_EQ_RC(ferry_start_blocking_portal(&portal, &options), 0);
+    return portal;
+}
+
+static void stop_portal(ferry_portal *portal)
+{
+    CHECK_EQ_RC(ferry_stop_blocking_portal(portal, 0), 0);
+}
+
+static int start_and_look(void *arg)
+{
+    void **seen = arg;
+    look_and_set(&seen[0]);
+    CHECK_EQ_RC(ferry_task_started(NULL), 0);
+    CHECK_EQ_RC(ferry_checkpoint(), 0);
+    return look(&seen[1]);
+}
+
+/* All three ways, in a thread that has `mine`. */
+static void check_portal_tasks(ferry_portal *portal, void *mine)
+{
+    void *call = NULL, *soon[2] = {0}, *started[2] = {0};
+    ferry_future *future;
+    CHECK_EQ_RC(ferry_portal_call(portal, look_and_set, &call), 0);
+    CHECK_EQ_PTR(call, mine);
+    CHECK_OK(ferry_portal_start_task_soon(portal, start_and_look, soon, NULL, &future));
+    CHECK_EQ_RC(ferry_future_result(future), 0);
+    ferry_future_unref(future);
+    CHECK_EQ_PTR(soon[0], mine);
+    CHECK_EQ_PTR(soon[1], &two); /* what it has set is its own */
+    CHECK_EQ_RC(
+        ferry_portal_start_task(portal, start_and_look, started, NULL, &future, NULL),
+        0);
+    CHECK_EQ_RC(ferry_future_result(future), 0);
+    ferry_future_unref(future);
+    CHECK_EQ_PTR(started[0], mine);
+    CHECK_EQ_PTR(started[1], &two);
+    CHECK_VAR(mine);
+    CHECK_EQ_PTR(ferry_context_var_get(&other_var), NULL);
+}
+
+static int use_portal(void *portal)
+{
+    check_portal_tasks(portal, ferry_context_var_get(&var));
+    set(&three);
+    check_portal_tasks(portal, &three);
+    return 0;
+}
+
+BACKEND_TEST(portal_tasks, "X5: a portal's tasks see a copy of the calling thread's "
+                           "context; what they set stays with them")
+{
+    ferry_portal *portal = start_portal();
+    check_portal_tasks(portal, &unset);
+    set(&one);
+    check_portal_tasks(portal, &one);
+    CHECK_EQ_RC(join_thread(spawn_thread(use_portal, portal)), 0); /* has none */
+    check_portal_tasks(portal, &one);
+    stop_portal(portal);
+    return 0;
+}
+
+LOOP_TEST(portal_tasks_of_jobs, "X5: a job's context, if a job calls, and a task's, if "
+                                "one of another loop does")
+{
+    ferry_portal *portal = start_portal();
+    set(&one);
+    CHECK_EQ_RC(ferry_to_thread_run_sync(use_portal, portal, NULL), 0);
+    CHECK_VAR(&one);
+    check_portal_tasks(portal, &one);
+    stop_portal(portal);
+    CHECK_OK(ferry_portal_enter(&portal));
+    CHECK_EQ_RC(ferry_to_thread_run_sync(use_portal, portal, NULL), 0);
+    CHECK_VAR(&one);
+    CHECK_EQ_RC(ferry_portal_exit(portal, 0), 0);
+    return 0;
+}
+
+LOOP_TEST(portal_copy, "X5: the copy is of the moment of the call")
+{
+    void *seen[2] = {0};
+    ferry_portal *portal;
+    CHECK_OK(ferry_portal_enter(&portal));
+    set(&one);
+    CHECK_OK(ferry_portal_start_task_soon(portal, look, &seen[0], NULL, NULL));
+    set(&three);
+    CHECK_OK(ferry_portal_start_task_soon(portal, look, &seen[1], NULL, NULL));
+    CHECK_EQ_RC(ferry_portal_exit(portal, 0), 0);
+    CHECK_EQ_PTR(seen[0], &one);
+    CHECK_EQ_PTR(seen[1], &three);
+    return 0;
+}
+
+/* A message that notes what it sees. */
+struct posted {
+    ferry_message message;
+    void *seen;
+    struct gate delivered;
+};
+
+static void look_between_tasks(ferry_message *message)
+{
+    struct posted *posted = (struct posted *)message;
+    posted->seen = ferry_context_var_get(&var);
+    gate_open(&posted->delivered);
+}
+
+BACKEND_TEST(portal_main, "X6 X11: a portal's own main task starts empty: it keeps "
+                          "nothing of its starter's alive, nor shows it")
+{
+    struct value value = {0};
+    struct posted posted = {.message.deliver = look_between_tasks,
+                            .delivered = GATE_INIT};
+    set_value(&value);
+    ferry_portal *portal = start_portal();
+    CHECK_OK(ferry_portal_post(portal, &posted.message));
+    gate_wait(&posted.delivered);
+    CHECK_EQ_PTR(posted.seen, &unset);
+    CHECK_EQ_INT(counter_get(&value.destroyed), 0);
+    set(&one);
+    CHECK_EQ_INT(counter_get(&value.destroyed), 1);
+    stop_portal(portal);
+    CHECK_EQ_INT(counter_get(&value.destroyed), 1);
+    return 0;
+}
+
+BACKEND_TEST(portal_values, "X5 X11: a task's copy is gone with it, whether it has run, "
+                            "was cancelled before, or came too late")
+{
+    struct value values[3] = {{{0}}};
+    void *seen;
+    ferry_future *future;
+    ferry_portal *portal = ferry_portal_ref(start_portal());
+    set_value(&values[0]);
+    CHECK_EQ_RC(ferry_portal_call(portal, look, &seen), 0);
+    set_value(&values[1]);
+    CHECK_EQ_INT(counter_get(&values[0].destroyed), 1);
+    CHECK_OK(ferry_portal_start_task_soon(portal, look, &seen, NULL, &future));
+    ferry_future_cancel(future);
+    set_value(&values[2]);
+    ferry_future_join(future, INFINITY);
+    ferry_future_unref(future);
+    stop_portal(portal);
+    CHECK_EQ_INT(counter_get(&values[1].destroyed), 1);
+    CHECK_EQ_RC(ferry_portal_start_task_soon(portal, look, &seen, NULL, NULL),
+                FERRY_E_PORTAL_CLOSED);
+    set(&one);
+    CHECK_EQ_INT(counter_get(&values[2].destroyed), 1);
+    ferry_portal_unref(portal);
+    return 0;
+}
+
+/* What a manager saw when it was entered and left. */
+struct manager {
+    struct value value; /* which enter sets */
+    void *entered, *left;
+};
+
+static int enter_manager(void *self, void **value)
+{
+    struct manager *manager = self;
+    look(&manager->entered);
+    *value = self;
+    return set_value(&manager->value);
+}
+
+static int exit_manager(void *self, int rc)
+{
+    struct manager *manager = self;
+    look(&manager->left);
+    return rc;
+}
+
+BACKEND_TEST(wrapped, "X7 X11: a wrapped manager's context is captured at entry; the "
+                      "exit sees what enter set, and it is gone with the block")
+{
+    static const ferry_async_context_manager kind = {enter_manager, exit_manager};
+    ferry_wrapped_context_manager block = {0};
+    ferry_portal *portal = start_portal();
+    for (int i = 0; i < 3; i++) {
+        struct manager manager = {.entered = NULL};
+        set(&one);
+        CHECK_OK(ferry_portal_wrapped_enter(portal, &block, &kind, &manager, NULL));
+        CHECK_EQ_PTR(manager.entered, &one);
+        CHECK_VAR(&one);
+        set(&three);
+        CHECK_EQ_INT(counter_get(&manager.value.destroyed), 0);
+        if (i == 2) CHECK_OK(ferry_portal_stop(portal, true));
+        CHECK_EQ_RC(ferry_portal_wrapped_exit(&block, -EIO), i == 2 ? -ECANCELED : -EIO);
+        CHECK_EQ_PTR(manager.left, &manager.value);
+        CHECK_EQ_INT(counter_get(&manager.value.destroyed), 1);
+        CHECK_VAR(&three);
+    }
+    stop_portal(portal);
     return 0;
 }
 
