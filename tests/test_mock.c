@@ -487,6 +487,49 @@ MOCK_TEST(idle_times_are_real,
     return 0;
 }
 
+/* ---- M2: a job that waits for a future of its loop ---- */
+
+static int wait_for_future(void *portal)
+{
+    struct sleeper sleeper = {.seconds = 10};
+    ferry_future *future;
+    double before = ferry_current_time();
+    CHECK_OK(ferry_portal_start_task_soon(portal, sleep_once, &sleeper, NULL, &future));
+    CHECK(ferry_current_time() == before);
+    CHECK_EQ_RC(ferry_future_result(future), 0);
+    double after = ferry_current_time();
+    CHECK_BETWEEN(after, before + 10, before + 10);
+    for (int i = 0; i < 5; i++)
+        CHECK_EQ_RC(ferry_from_thread_run_sync(nothing, NULL), 0);
+    CHECK(ferry_current_time() == after);
+    ferry_future_unref(future);
+    return 0;
+}
+
+/* Somebody for whom the clock would go on at any time. */
+static int tick(void *arg)
+{
+    (void)arg;
+    while (ferry_sleep(0.5) == 0) continue;
+    return 0;
+}
+
+MOCK_TEST(job_awaits_future, "M2: a job holds no clock while it waits for a future of "
+                             "its own loop's, and holds it again when that is there")
+{
+    ferry_portal *portal;
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(&group, tick, NULL, NULL));
+    CHECK_OK(ferry_portal_enter(&portal));
+    for (int i = 0; i < test_scale(*test_sanitizer() ? 100 : 500, 20000); i++)
+        CHECK_EQ_RC(ferry_to_thread_run_sync(wait_for_future, portal, NULL), 0);
+    CHECK_EQ_RC(ferry_portal_exit(portal, 0), 0);
+    CHECK_OK(ferry_task_group_cancel(&group));
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    return 0;
+}
+
 /* ---- what is refused ---- */
 
 static ferry_token *token_of_run;
