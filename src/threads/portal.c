@@ -145,16 +145,16 @@ static void push_stop(struct ferry_portal *portal)
     if (!ferry__token_push(portal->token, &portal->stop)) ferry_portal_unref(portal);
 }
 
+/* The stop is a message in the loop's own thread too: what that has asked for before is
+ * on its way and comes first. Tasks that are there already are cancelled at once. */
 int ferry_portal_stop(ferry_portal *portal, bool cancel_remaining)
 {
     if (portal == NULL) return FERRY_E_INVALID;
     close_to_new(portal);
-    if (is_here(portal)) {
-        stop_here(portal, cancel_remaining);
-        return 0;
-    }
-    if (cancel_remaining)
+    if (cancel_remaining) {
         atomic_store_explicit(&portal->cancel_asked, true, memory_order_relaxed);
+        if (is_here(portal)) cancel_carried(portal, NULL);
+    }
     push_stop(portal);
     return 0;
 }

@@ -1,0 +1,758 @@
+/* Portals in a running loop.  SPDX-License-Identifier: MIT */
+#include "calls.h"
+#include "portals.h"
+#include <math.h>
+
+/* ---- entering ---- */
+
+static int enter_elsewhere(void *arg)
+{
+    ferry_portal *portal = NULL;
+    (void)arg;
+    CHECK_EQ_RC(ferry_portal_enter(&portal), FERRY_E_NO_LOOP);
+    CHECK_EQ_PTR(portal, NULL);
+    CHECK_EQ_RC(ferry_portal_sleep_until_stopped(NULL), FERRY_E_INVALID);
+    return 0;
+}
+
+static int enter_in_callback(void *arg)
+{
+    ferry_portal *portal = NULL;
+    (void)arg;
+    CHECK_EQ_RC(ferry_portal_enter(&portal), FERRY_E_CANNOT_SUSPEND);
+    CHECK_EQ_PTR(portal, NULL);
+    return 0;
+}
+
+static int enter_from_job(void *arg)
+{
+    enter_elsewhere(arg);
+    return ferry_from_thread_run_sync(enter_in_callback, NULL);
+}
+
+PLAIN_TEST(no_loop, "P1: without a loop there is no portal")
+{
+    return enter_elsewhere(NULL);
+}
+
+LOOP_TEST(not_a_task, "P1 F3: nor in a job, nor in a callback of the loop")
+{
+    CHECK_EQ_RC(ferry_portal_enter(NULL), FERRY_E_INVALID);
+    CHECK_EQ_RC(in_thread(enter_elsewhere, NULL), 0);
+    return ferry_to_thread_run_sync(enter_from_job, NULL, NULL);
+}
+
+LOOP_TEST(nobody_calls, "P9: a portal that nobody uses opens and closes; its rc passes")
+{
+    static const int results[] = {0, 5, -1, FERRY_E_BUSY};
+    for (int i = 0; i < 4; i++) {
+        ferry_portal *portal;
+        CHECK_EQ_RC(ferry_portal_enter(&portal), 0);
+        CHECK_EQ_RC(ferry_portal_exit(portal, results[i]), results[i]);
+    }
+    return 0;
+}
+
+static int invalid_calls(void *arg)
+{
+    ferry_portal *portal = arg;
+    CHECK_EQ_RC(ferry_portal_call(NULL, give_seven, NULL), FERRY_E_INVALID);
+    CHECK_EQ_RC(ferry_portal_call(portal, NULL, NULL), FERRY_E_INVALID);
+    CHECK_EQ_RC(ferry_portal_stop(NULL, true), FERRY_E_INVALID);
+    CHECK_EQ_RC(ferry_portal_stop_within(NULL, 1), FERRY_E_INVALID);
+    CHECK_EQ_RC(ferry_portal_stop_within(portal, NAN), FERRY_E_INVALID);
+    CHECK_EQ_RC(ferry_portal_exit(NULL, 0), FERRY_E_INVALID);
+    CHECK_EQ_RC(ferry_stop_blocking_portal(portal, 0), FERRY_E_INVALID);
+    ferry_portal_unref(NULL);
+    CHECK_EQ_PTR(ferry_portal_ref(NULL), NULL);
+    return ferry_portal_call(portal, give_seven, NULL);
+}
+
+LOOP_TEST(invalid, "P3 P6 P7: what is not valid is refused and stops nothing")
+{
+    ferry_portal *portal;
+    CHECK_OK(ferry_portal_enter(&portal));
+    CHECK_EQ_RC(in_thread(invalid_calls, portal), 7);
+    return ferry_portal_exit(portal, 0);
+}
+
+/* ---- calling ---- */
+
+struct place {
+    ferry_portal *portal;
+    int loop_thread, calls;
+    void *last;
+};
+
+static int look_where(void *arg)
+{
+    struct place *place = arg;
+    int here; /* each task has a stack of its own */
+    CHECK_EQ_INT(gettid(), place->loop_thread);
+    CHECK_EQ_RC(ferry_checkpoint(), 0);
+    place->last = &here;
+    return ++place->calls;
+}
+
+static int same_rc(void *arg)
+{
+    return *(int *)arg;
+}
+
+static int make_calls(void *arg)
+{
+    struct place *place = arg;
+    int results[] = {0, 1, -1, INT32_MIN, INT32_MAX, -ECANCELED, FERRY_E_NO_LOOP};
+    for (int i = 1; i <= 3; i++)
+        CHECK_EQ_RC(ferry_portal_call(place->portal, look_where, place), i);
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++)
+        CHECK_EQ_RC(ferry_portal_call(place->portal, same_rc, &results[i]), results[i]);
+    CHECK_EQ_RC(ferry_portal_call(place->portal, look_where, place), 4);
+    return 0;
+}
+
+LOOP_TEST(call, "P3 P4: a call is a task in the loop; any int comes back, and others "
+                "go on")
+{
+    struct place place = {.loop_thread = (int)gettid()};
+    CHECK_OK(ferry_portal_enter(&place.portal));
+    CHECK_EQ_RC(in_thread(make_calls, &place), 0);
+    return ferry_portal_exit(place.portal, 0);
+}
+
+LOOP_TEST(call_blocks, "P3: the caller is blocked until the task has ended, others run")
+{
+    struct waiter waiter = {0};
+    struct caller caller, other;
+    ferry_portal *portal;
+    CHECK_OK(ferry_portal_enter(&portal));
+    start_caller(&caller, portal, wait_to_go, &waiter);
+    LOOP_UNTIL(counter_get(&waiter.begun));
+    start_caller(&other, portal, give_seven, NULL);
+    CHECK_EQ_RC(await_caller(&other), 7);
+    CHECK(!atomic_load(&caller.over));
+    CHECK_OK(ferry_event_set(&waiter.go));
+    CHECK_EQ_RC(await_caller(&caller), 7);
+    return ferry_portal_exit(portal, 0);
+}
+
+static int fail(void *arg)
+{
+    CHECK_EQ_RC(ferry_checkpoint(), 0);
+    return arg ? -ECANCELED : -EPIPE;
+}
+
+LOOP_TEST(failing, "P4: a failing call fails for its caller alone")
+{
+    struct waiter waiter = {0};
+    struct caller caller, failing[2];
+    ferry_portal *portal;
+    CHECK_OK(ferry_portal_enter(&portal));
+    start_caller(&caller, portal, wait_to_go, &waiter);
+    LOOP_UNTIL(counter_get(&waiter.begun));
+    for (int i = 0; i < 2; i++) {
+        start_caller(&failing[i], portal, fail, i ? portal : NULL);
+        CHECK_EQ_RC(await_caller(&failing[i]), i ? -ECANCELED : -EPIPE);
+    }
+    CHECK_EQ_RC(ferry_checkpoint(), 0);
+    CHECK_EQ_INT(counter_get(&waiter.ended), 0);
+    CHECK_OK(ferry_event_set(&waiter.go));
+    CHECK_EQ_RC(await_caller(&caller), 7);
+    return ferry_portal_exit(portal, 0);
+}
+
+/* ---- in the loop's own thread ---- */
+
+static int never(void *arg)
+{
+    (void)arg;
+    FAIL("this is not to run");
+}
+
+static int manager_enter(void *self, void **value)
+{
+    *value = self;
+    return never(self);
+}
+
+static int manager_exit(void *self, int rc)
+{
+    (void)rc;
+    return never(self);
+}
+
+/* All that would wait for the loop. */
+static void check_refused(ferry_portal *portal, int rc)
+{
+    static const ferry_async_context_manager manager = {manager_enter, manager_exit};
+    struct waiter waiter = {0};
+    ferry_wrapped_context_manager wrapped = {0};
+    ferry_future *future = NULL;
+    void *value = NULL;
+    ferry_task_options options = {.destroy = count_destroyed};
+    CHECK_EQ_RC(ferry_portal_call(portal, never, NULL), rc);
+    CHECK_EQ_RC(
+        ferry_portal_start_task(portal, never, &waiter, &options, &future, &value), rc);
+    CHECK_EQ_PTR(future, NULL);
+    CHECK_EQ_PTR(value, NULL);
+    WAIT_UNTIL(counter_get(&waiter.destroyed) == 1);
+    CHECK_EQ_RC(ferry_portal_wrapped_enter(portal, &wrapped, &manager, NULL, &value),
+                rc);
+    CHECK_EQ_PTR(wrapped.open, NULL);
+}
+
+LOOP_TEST(own_loop, "P5: in the loop's thread what would wait for it is refused; after "
+                    "a stop it is closed")
+{
+    ferry_portal *portal;
+    CHECK_OK(ferry_portal_enter(&portal));
+    check_refused(portal, FERRY_E_LOOP_THREAD);
+    CHECK_EQ_RC(ferry_checkpoint(), 0);
+    CHECK_OK(ferry_portal_stop(portal, false));
+    check_refused(portal, FERRY_E_PORTAL_CLOSED);
+    return ferry_portal_exit(portal, 0);
+}
+
+static int call_own(void *arg)
+{
+    check_refused(arg, FERRY_E_LOOP_THREAD);
+    return 3;
+}
+
+LOOP_TEST(own_task, "P5: in the portal's own task, and in a call from a job")
+{
+    struct caller caller;
+    ferry_portal *portal;
+    CHECK_OK(ferry_portal_enter(&portal));
+    start_caller(&caller, portal, call_own, portal);
+    CHECK_EQ_RC(await_caller(&caller), 3);
+    CHECK_EQ_RC(in_thread(invalid_calls, portal), 7);
+    return ferry_portal_exit(portal, 0);
+}
+
+LOOP_TEST(strerror_says_what, "P5: FERRY_E_LOOP_THREAD says what to do instead")
+{
+    const char *text = ferry_strerror(FERRY_E_LOOP_THREAD);
+    CHECK(strstr(text, "call the function itself"));
+    CHECK(strstr(text, "start a task"));
+    CHECK(strstr(text, "await"));
+    CHECK_EQ_STR(ferry_error_name(FERRY_E_LOOP_THREAD), "FERRY_E_LOOP_THREAD");
+    CHECK_EQ_STR(ferry_error_name(FERRY_E_PORTAL_CLOSED), "FERRY_E_PORTAL_CLOSED");
+    return 0;
+}
+
+struct callback {
+    ferry_portal *portal;
+    struct waiter running, soon, late;
+    ferry_future *future;
+    ferry_message message;
+    int delivered;
+};
+
+static void count_delivery(ferry_message *message)
+{
+    struct callback *callback = (void *)((char *)message -
+                                         offsetof(struct callback, message));
+    callback->delivered++;
+}
+
+static int use_in_callback(void *arg)
+{
+    struct callback *callback = arg;
+    ferry_portal *portal = callback->portal;
+    check_refused(portal, FERRY_E_LOOP_THREAD);
+    CHECK_EQ_RC(ferry_portal_start_task_soon(portal, wait_to_go, &callback->soon, NULL,
+                                             &callback->future),
+                0);
+    CHECK_EQ_RC(ferry_portal_post(portal, &callback->message), 0);
+    CHECK_EQ_RC(ferry_portal_stop_within(portal, 1), FERRY_E_CANNOT_SUSPEND);
+    CHECK_EQ_RC(ferry_portal_stop(portal, false), 0);
+    check_refused(portal, FERRY_E_PORTAL_CLOSED);
+    return 0;
+}
+
+static int call_back(void *arg)
+{
+    return ferry_from_thread_run_sync(use_in_callback, arg);
+}
+
+LOOP_TEST(in_callback,
+          "P5 P7: in a callback of the loop all that never waits works, and "
+          "what was asked for before the stop still runs")
+{
+    struct callback callback = {.message.deliver = count_delivery};
+    CHECK_OK(ferry_portal_enter(&callback.portal));
+    CHECK_EQ_RC(ferry_to_thread_run_sync(call_back, &callback, NULL), 0);
+    LOOP_UNTIL(counter_get(&callback.soon.begun));
+    CHECK_EQ_INT(callback.delivered, 1);
+    CHECK_OK(ferry_event_set(&callback.soon.go));
+    CHECK_EQ_RC(ferry_future_await(callback.future), 7);
+    ferry_future_unref(callback.future);
+    return ferry_portal_exit(callback.portal, 0);
+}
+
+static void stop_when_done(ferry_future *future, void *arg)
+{
+    struct callback *callback = arg;
+    CHECK_EQ_RC(ferry_future_result(future), 7);
+    use_in_callback(callback);
+}
+
+LOOP_TEST(in_done_callback, "P5 P7: the same in a done callback")
+{
+    struct callback callback = {.message.deliver = count_delivery};
+    ferry_future *future;
+    CHECK_OK(ferry_portal_enter(&callback.portal));
+    CHECK_OK(
+        ferry_portal_start_task_soon(callback.portal, give_seven, NULL, NULL, &future));
+    CHECK_OK(ferry_future_add_done_callback(future, stop_when_done, &callback));
+    CHECK_EQ_RC(ferry_portal_sleep_until_stopped(callback.portal), 0);
+    LOOP_UNTIL(counter_get(&callback.soon.begun));
+    CHECK_OK(ferry_event_set(&callback.soon.go));
+    CHECK_EQ_RC(ferry_future_await(callback.future), 7);
+    ferry_future_unref(callback.future);
+    ferry_future_unref(future);
+    return ferry_portal_exit(callback.portal, 0);
+}
+
+/* ---- after the stop ---- */
+
+static void deliver_never(ferry_message *message)
+{
+    never(message);
+}
+
+static int closed_in_thread(void *portal)
+{
+    struct waiter waiter = {0};
+    ferry_message message = {.deliver = deliver_never};
+    ferry_future *future = NULL;
+    ferry_task_options options = {.destroy = count_destroyed};
+    check_refused(portal, FERRY_E_PORTAL_CLOSED);
+    CHECK_EQ_RC(ferry_portal_start_task_soon(portal, never, &waiter, &options, &future),
+                FERRY_E_PORTAL_CLOSED);
+    CHECK_EQ_PTR(future, NULL);
+    WAIT_UNTIL(counter_get(&waiter.destroyed) == 1);
+    CHECK_EQ_RC(ferry_portal_post(portal, &message), FERRY_E_PORTAL_CLOSED);
+    CHECK_EQ_RC(ferry_portal_post(portal, &message), FERRY_E_PORTAL_CLOSED);
+    CHECK_EQ_RC(ferry_portal_stop(portal, false), 0);
+    CHECK_EQ_RC(ferry_portal_stop(portal, true), 0);
+    return 0;
+}
+
+static int leave_with_reference(void *arg)
+{
+    ferry_portal **portal = arg;
+    CHECK_OK(ferry_portal_enter(portal));
+    ferry_portal_ref(*portal);
+    CHECK_OK(ferry_portal_stop(*portal, false));
+    closed_in_thread(*portal);
+    CHECK_EQ_RC(in_thread(closed_in_thread, *portal), 0);
+    CHECK_EQ_RC(ferry_portal_exit(*portal, 3), 3);
+    closed_in_thread(*portal);
+    CHECK_EQ_RC(in_thread(closed_in_thread, *portal), 0);
+    CHECK_EQ_RC(ferry_portal_sleep_until_stopped(*portal), 0);
+    CHECK_EQ_RC(ferry_portal_stop_within(*portal, INFINITY), 0);
+    return 0;
+}
+
+static int drop_last_reference(void *portal)
+{
+    closed_in_thread(portal);
+    CHECK_EQ_RC(ferry_portal_stop_within(portal, 1), FERRY_E_PORTAL_CLOSED);
+    CHECK_EQ_RC(ferry_portal_sleep_until_stopped(portal), FERRY_E_NO_LOOP);
+    ferry_portal_unref(portal);
+    return 0;
+}
+
+BACKEND_TEST(closed, "P6: after the stop, the exit and the run's end it is closed; a "
+                     "foreign thread drops the last reference")
+{
+    ferry_portal *portal;
+    CHECK_OK(test_run(leave_with_reference, &portal, NULL));
+    return join_thread(spawn_thread(drop_last_reference, portal));
+}
+
+static int in_another_loop(void *portal)
+{
+    CHECK_EQ_RC(ferry_portal_sleep_until_stopped(portal), FERRY_E_WRONG_LOOP);
+    return ferry_portal_call(portal, give_seven, NULL);
+}
+
+static int run_another_loop(void *portal)
+{
+    return test_run(in_another_loop, portal, NULL);
+}
+
+LOOP_TEST(another_loop, "P3 P24: a thread that runs another loop may call")
+{
+    ferry_portal *portal;
+    CHECK_OK(ferry_portal_enter(&portal));
+    CHECK_EQ_RC(in_thread(run_another_loop, portal), 7);
+    CHECK_EQ_RC(ferry_to_thread_run_sync(run_another_loop, portal, NULL), 7);
+    return ferry_portal_exit(portal, 0);
+}
+
+/* ---- stopping ---- */
+
+static int stop_gently(void *portal)
+{
+    return ferry_portal_stop(portal, false);
+}
+
+static int stop_cancelling(void *portal)
+{
+    return ferry_portal_stop(portal, true);
+}
+
+struct sleeper {
+    ferry_portal *portal;
+    bool begun;
+};
+
+static int sleep_until_stopped(void *arg)
+{
+    struct sleeper *sleeper = arg;
+    sleeper->begun = true;
+    return ferry_portal_sleep_until_stopped(sleeper->portal);
+}
+
+static void check_stop(ferry_fn *stopper, bool in_loop)
+{
+    struct waiter waiter = {0};
+    struct sleeper sleeper = {0};
+    struct caller caller, sleeping;
+    ferry_portal *portal;
+    CHECK_OK(ferry_portal_enter(&portal));
+    sleeper.portal = portal;
+    start_caller(&caller, portal, wait_to_go, &waiter);
+    start_caller(&sleeping, portal, sleep_until_stopped, &sleeper);
+    LOOP_UNTIL(counter_get(&waiter.begun) && sleeper.begun);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ_RC(in_loop ? stopper(portal) : in_thread(stopper, portal), 0);
+    CHECK_EQ_RC(ferry_portal_sleep_until_stopped(portal), 0);
+    CHECK_EQ_RC(await_caller(&sleeping), 0);
+    for (int i = 0; i < 3; i++) CHECK_EQ_RC(ferry_checkpoint(), 0);
+    CHECK_EQ_INT(counter_get(&waiter.ended), 0);
+    check_refused(portal, FERRY_E_PORTAL_CLOSED);
+    CHECK_OK(ferry_event_set(&waiter.go));
+    CHECK_EQ_RC(ferry_portal_exit(portal, 4), 4);
+    CHECK_EQ_RC(end_caller(&caller), 7);
+}
+
+static int stop_from_job(void *portal)
+{
+    return ferry_to_thread_run_sync(stop_gently, portal, NULL);
+}
+
+LOOP_TEST(stop,
+          "P6 P7: a stop, from wherever and as often, refuses new calls, wakes who "
+          "sleeps until then, and leaves running tasks alone")
+{
+    check_stop(stop_gently, true);
+    check_stop(stop_gently, false);
+    check_stop(stop_from_job, true);
+    return 0;
+}
+
+struct order {
+    ferry_portal *portal;
+    struct waiter before, also;
+    ferry_future *futures[2];
+    bool cancel;
+};
+
+/* All of it arrives at once if the loop is busy. */
+static int start_and_stop(void *arg)
+{
+    struct order *order = arg;
+    ferry_task_options options = {.destroy = count_destroyed};
+    CHECK_OK(ferry_portal_start_task_soon(order->portal, wait_to_go, &order->before,
+                                          &options, &order->futures[0]));
+    CHECK_OK(ferry_portal_start_task_soon(order->portal, wait_to_go, &order->also,
+                                          &options, &order->futures[1]));
+    return ferry_portal_stop(order->portal, order->cancel);
+}
+
+static void drop_futures(ferry_future **futures, int count)
+{
+    for (int i = 0; i < count; i++) ferry_future_unref(futures[i]);
+}
+
+static void check_order(bool in_loop)
+{
+    struct order order = {0};
+    CHECK_OK(ferry_portal_enter(&order.portal));
+    CHECK_EQ_RC(in_loop ? start_and_stop(&order)
+                        : join_thread(spawn_thread(start_and_stop, &order)),
+                0);
+    CHECK_OK(ferry_event_set(&order.before.go));
+    CHECK_OK(ferry_event_set(&order.also.go));
+    CHECK_EQ_RC(ferry_portal_sleep_until_stopped(order.portal), 0);
+    CHECK_EQ_RC(ferry_portal_exit(order.portal, 0), 0);
+    for (int i = 0; i < 2; i++) CHECK_EQ_RC(ferry_future_result(order.futures[i]), 7);
+    drop_futures(order.futures, 2);
+    CHECK_EQ_INT(counter_get(&order.before.destroyed), 1);
+    CHECK_EQ_INT(counter_get(&order.also.destroyed), 1);
+}
+
+LOOP_TEST(order, "P7 P9: what a thread asked for before its stop still runs, the loop's "
+                 "own thread's too")
+{
+    check_order(false);
+    check_order(true);
+    return 0;
+}
+
+/* Swallows every cancel until it may go. */
+static int stay(void *arg)
+{
+    struct waiter *waiter = arg;
+    counter_add(&waiter->begun, 1);
+    while (!ferry_event_is_set(&waiter->go)) ferry_checkpoint();
+    counter_add(&waiter->ended, 1);
+    return 9;
+}
+
+/* One task in each state that the stop may find it in. */
+enum { RAN, RUNS, STAYS, READY, STATES };
+
+struct states {
+    ferry_portal *portal;
+    struct waiter waiters[STATES];
+    ferry_future *futures[STATES];
+};
+
+static void start_state(struct states *states, ferry_fn *fn, int state)
+{
+    ferry_task_options options = {.destroy = count_destroyed};
+    CHECK_OK(ferry_portal_start_task_soon(states->portal, fn, &states->waiters[state],
+                                          &options, &states->futures[state]));
+}
+
+static void reach_states(struct states *states)
+{
+    CHECK_OK(ferry_portal_enter(&states->portal));
+    CHECK_OK(ferry_event_set(&states->waiters[RAN].go));
+    start_state(states, wait_to_go, RAN);
+    start_state(states, wait_to_go, RUNS);
+    start_state(states, stay, STAYS);
+    LOOP_UNTIL(counter_get(&states->waiters[STAYS].begun));
+    LOOP_UNTIL(ferry_future_done(states->futures[RAN]));
+}
+
+/* The start is taken in, and right behind it the stop, before any task runs. */
+static int start_last_and_cancel(void *arg)
+{
+    struct states *states = arg;
+    start_state(states, wait_to_go, READY);
+    return ferry_portal_stop(states->portal, true);
+}
+
+static void check_states(struct states *states)
+{
+    static const int results[STATES] = {7, -ECANCELED, -ECANCELED, -ECANCELED};
+    LOOP_UNTIL(ferry_future_done(states->futures[READY]));
+    CHECK_EQ_INT(counter_get(&states->waiters[STAYS].ended), 0); /* takes its time */
+    for (int i = 0; i < STATES; i++)
+        CHECK_EQ_RC(ferry_future_result(states->futures[i]), results[i]);
+    CHECK_OK(ferry_event_set(&states->waiters[STAYS].go));
+    CHECK_EQ_RC(ferry_portal_exit(states->portal, 0), 0);
+    CHECK_EQ_INT(counter_get(&states->waiters[READY].begun), 0);
+    CHECK_EQ_INT(counter_get(&states->waiters[RUNS].ended), 1);
+    CHECK_EQ_INT(counter_get(&states->waiters[STAYS].ended), 1);
+    for (int i = 0; i < STATES; i++) {
+        CHECK_EQ_RC(ferry_future_result(states->futures[i]), results[i]);
+        ferry_future_unref(states->futures[i]);
+        CHECK_EQ_INT(counter_get(&states->waiters[i].destroyed), 1);
+    }
+}
+
+LOOP_TEST(cancel_remaining, "P8: a stop that cancels, with tasks that ended, run, "
+                            "swallow it, are ready: each gets what it should")
+{
+    for (int in_loop = 0; in_loop < 2; in_loop++) {
+        struct states states = {0};
+        reach_states(&states);
+        CHECK_EQ_RC(in_loop ? start_last_and_cancel(&states)
+                            : join_thread(spawn_thread(start_last_and_cancel, &states)),
+                    0);
+        check_states(&states);
+    }
+    return 0;
+}
+
+static int start_soon_overtaken(void *arg)
+{
+    struct states *states = arg;
+    start_state(states, never, READY);
+    return 0;
+}
+
+LOOP_TEST(overtaken,
+          "P6 P9 P10 S4c: what arrives after the exit with an error is closed, "
+          "and destroyed")
+{
+    struct states states = {0};
+    CHECK_OK(ferry_portal_enter(&states.portal));
+    CHECK_EQ_RC(join_thread(spawn_thread(start_soon_overtaken, &states)), 0);
+    CHECK_EQ_RC(ferry_portal_exit(states.portal, -EIO), -EIO);
+    CHECK_EQ_RC(ferry_future_result(states.futures[READY]), FERRY_E_PORTAL_CLOSED);
+    ferry_future_unref(states.futures[READY]);
+    CHECK_EQ_INT(counter_get(&states.waiters[READY].destroyed), 1);
+    return 0;
+}
+
+/* ---- waiters of every kind, cancelled by the stop ---- */
+
+enum { BLOCKED = 8 };
+
+struct blocked {
+    struct waiter waiter;
+    ferry_portal *portal;
+    ferry_future *future;
+};
+
+static int block_on_result(void *arg)
+{
+    return ferry_future_result(((struct blocked *)arg)->future);
+}
+
+static int block_on_start_task(void *arg)
+{
+    struct blocked *blocked = arg;
+    return ferry_portal_start_task(blocked->portal, wait_to_go, &blocked->waiter, NULL,
+                                   NULL, NULL);
+}
+
+static int block_on_call(void *arg)
+{
+    struct blocked *blocked = arg;
+    return ferry_portal_call(blocked->portal, wait_to_go, &blocked->waiter);
+}
+
+/* Some threads that are blocked in each way. */
+static void block_threads(struct blocked *blocked, struct test_thread **threads)
+{
+    static ferry_fn *const ways[] = {block_on_result, block_on_call,
+                                     block_on_start_task};
+    CHECK_OK(ferry_portal_start_task_soon(blocked->portal, wait_to_go, &blocked->waiter,
+                                          NULL, &blocked->future));
+    for (int i = 0; i < BLOCKED; i++) threads[i] = spawn_thread(ways[i % 3], blocked);
+    LOOP_UNTIL(counter_get(&blocked->waiter.begun) == 1 + BLOCKED - (BLOCKED + 2) / 3);
+}
+
+static void end_threads(struct blocked *blocked, struct test_thread **threads)
+{
+    for (int i = 0; i < BLOCKED; i++) CHECK_EQ_RC(join_thread(threads[i]), -ECANCELED);
+    CHECK_EQ_INT(counter_get(&blocked->waiter.ended),
+                 counter_get(&blocked->waiter.begun));
+    ferry_future_unref(blocked->future);
+}
+
+LOOP_TEST(exit_with_error, "P10: leaving with an error cancels the tasks, and blocked "
+                           "callers get -ECANCELED")
+{
+    struct blocked blocked = {.portal = NULL};
+    struct test_thread *threads[BLOCKED];
+    CHECK_OK(ferry_portal_enter(&blocked.portal));
+    block_threads(&blocked, threads);
+    CHECK_EQ_RC(ferry_portal_exit(blocked.portal, -EIO), -EIO);
+    end_threads(&blocked, threads);
+    return 0;
+}
+
+LOOP_TEST(stop_wakes_all, "P8: a stop that cancels wakes every waiter")
+{
+    struct blocked blocked = {.portal = NULL};
+    struct test_thread *threads[BLOCKED];
+    CHECK_OK(ferry_portal_enter(&blocked.portal));
+    block_threads(&blocked, threads);
+    CHECK_EQ_RC(join_thread(spawn_thread(stop_cancelling, blocked.portal)), 0);
+    CHECK_EQ_RC(ferry_portal_sleep_until_stopped(blocked.portal), 0);
+    CHECK_EQ_RC(ferry_portal_exit(blocked.portal, 0), 0);
+    end_threads(&blocked, threads);
+    return 0;
+}
+
+LOOP_TEST(host_cancelled,
+          "P10 P8: the portal's host is cancelled: so are its tasks, and "
+          "sleep_until_stopped")
+{
+    struct blocked blocked = {.portal = NULL};
+    struct test_thread *threads[BLOCKED];
+    ferry_cancel_scope scope = {0};
+    CHECK_OK(ferry_cancel_scope_enter(&scope));
+    CHECK_OK(ferry_portal_enter(&blocked.portal));
+    block_threads(&blocked, threads);
+    CHECK_OK(ferry_cancel_scope_cancel(&scope));
+    int rc = ferry_portal_sleep_until_stopped(blocked.portal);
+    CHECK_EQ_RC(rc, -ECANCELED);
+    rc = ferry_portal_exit(blocked.portal, rc);
+    CHECK_EQ_RC(rc, -ECANCELED);
+    CHECK_EQ_RC(ferry_cancel_scope_exit(&scope, rc), 0);
+    CHECK(scope.cancelled_caught);
+    end_threads(&blocked, threads);
+    return 0;
+}
+
+LOOP_TEST(exit_waits, "P9: leaving normally stops first, then waits for all tasks")
+{
+    struct waiter waiters[3] = {0};
+    struct caller callers[3];
+    ferry_portal *portal;
+    CHECK_OK(ferry_portal_enter(&portal));
+    for (int i = 0; i < 3; i++)
+        start_caller(&callers[i], portal, wait_to_go, &waiters[i]);
+    for (int i = 0; i < 3; i++) LOOP_UNTIL(counter_get(&waiters[i].begun));
+    for (int i = 0; i < 3; i++) CHECK_OK(ferry_event_set(&waiters[i].go));
+    CHECK_EQ_RC(ferry_portal_exit(portal, 2), 2);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ_INT(counter_get(&waiters[i].ended), 1);
+        CHECK_EQ_RC(end_caller(&callers[i]), 7);
+    }
+    return 0;
+}
+
+/* Its portal is being left meanwhile: calls are closed, it itself goes on. */
+static int try_while_leaving(void *portal)
+{
+    CHECK_EQ_RC(ferry_portal_sleep_until_stopped(portal), 0);
+    CHECK_EQ_RC(in_thread(closed_in_thread, portal), 0);
+    return 5;
+}
+
+LOOP_TEST(calls_meanwhile,
+          "P9 P6: calls while the block is being left are closed; a stop "
+          "that cancels then still cancels")
+{
+    ferry_portal *portal;
+    ferry_future *future;
+    CHECK_OK(ferry_portal_enter(&portal));
+    CHECK_OK(
+        ferry_portal_start_task_soon(portal, try_while_leaving, portal, NULL, &future));
+    CHECK_EQ_RC(ferry_portal_exit(portal, 0), 0);
+    CHECK_EQ_RC(ferry_future_result(future), -ECANCELED);
+    ferry_future_unref(future);
+    return 0;
+}
+
+LOOP_TEST(exit_is_no_checkpoint, "P9: the exit lets others run, and is no cancellation "
+                                 "point of its own")
+{
+    ferry_cancel_scope scope = {0};
+    ferry_task_group group = {0};
+    struct waiter waiter = {0};
+    ferry_portal *portal;
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(&group, wait_to_go, &waiter, NULL));
+    CHECK_OK(ferry_cancel_scope_enter(&scope));
+    CHECK_OK(ferry_portal_enter(&portal));
+    CHECK_OK(ferry_cancel_scope_cancel(&scope));
+    CHECK_EQ_RC(ferry_portal_exit(portal, 6), 6);
+    CHECK_EQ_INT(counter_get(&waiter.begun), 1);
+    CHECK_EQ_RC(ferry_cancel_scope_exit(&scope, 6), 6);
+    CHECK(!scope.cancelled_caught);
+    CHECK_OK(ferry_event_set(&waiter.go));
+    return ferry_task_group_exit(&group, 0);
+}
