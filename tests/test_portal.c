@@ -756,3 +756,539 @@ LOOP_TEST(exit_is_no_checkpoint, "P9: the exit lets others run, and is no cancel
     CHECK_OK(ferry_event_set(&waiter.go));
     return ferry_task_group_exit(&group, 0);
 }
+
+/* ---- scopes around the portal, and around its callers ---- */
+
+LOOP_TEST(scopes_outside, "P3 P22 K9: a task is in the scopes around the portal, with "
+                          "their deadline; not in those that the host entered later")
+{
+    ferry_cancel_scope outer = {.deadline = ferry_current_time() + 1e6}, inner = {0};
+    struct waiter waiter = {0};
+    struct caller caller;
+    ferry_portal *portal;
+    CHECK_OK(ferry_cancel_scope_enter(&outer));
+    CHECK_OK(ferry_portal_enter(&portal));
+    CHECK_OK(ferry_cancel_scope_enter(&inner));
+    start_caller(&caller, portal, wait_to_go, &waiter);
+    LOOP_UNTIL(counter_get(&waiter.begun));
+    CHECK_OK(ferry_cancel_scope_cancel(&inner));
+    CHECK_EQ_RC(ferry_checkpoint(), -ECANCELED);
+    CHECK_EQ_RC(ferry_cancel_scope_exit(&inner, -ECANCELED), 0);
+    CHECK_EQ_RC(ferry_checkpoint(), 0);
+    CHECK_EQ_INT(counter_get(&waiter.ended), 0);
+    CHECK_OK(ferry_cancel_scope_cancel(&outer));
+    CHECK_EQ_RC(ferry_portal_exit(portal, 0), 0);
+    CHECK_EQ_RC(end_caller(&caller), -ECANCELED);
+    CHECK_EQ_RC(ferry_cancel_scope_exit(&outer, 0), 0);
+    return 0;
+}
+
+static int is_deadline(void *arg)
+{
+    return ferry_current_effective_deadline() == *(double *)arg;
+}
+
+LOOP_TEST(deadline,
+          "P3 K9: the deadline around the portal holds for its tasks, and ends "
+          "them")
+{
+    ferry_cancel_scope scope = {0};
+    struct waiter waiter = {0};
+    struct caller asking, waiting;
+    ferry_portal *portal;
+    CHECK_OK(ferry_move_on_after(&scope, 1e5));
+    CHECK_OK(ferry_portal_enter(&portal));
+    start_caller(&asking, portal, is_deadline, &scope.deadline);
+    CHECK_EQ_RC(await_caller(&asking), 1);
+    start_caller(&waiting, portal, wait_to_go, &waiter);
+    LOOP_UNTIL(counter_get(&waiter.begun));
+    ferry_cancel_scope_set_deadline(&scope, ferry_current_time() + 0.01);
+    CHECK_EQ_RC(ferry_portal_exit(portal, 0), 0);
+    CHECK_EQ_RC(end_caller(&waiting), -ECANCELED);
+    CHECK(scope.cancel_called);
+    return ferry_cancel_scope_exit(&scope, 0);
+}
+
+/* A portal within a scope within a portal; the inner ones are left first. */
+LOOP_TEST(nested, "P3 P9: portals nest with each other, with scopes and with groups")
+{
+    struct waiter waiters[2] = {0};
+    struct caller callers[2];
+    ferry_portal *portals[2];
+    ferry_cancel_scope scope = {0};
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_portal_enter(&portals[0]));
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_cancel_scope_enter(&scope));
+    CHECK_OK(ferry_portal_enter(&portals[1]));
+    for (int i = 0; i < 2; i++) {
+        start_caller(&callers[i], portals[i], wait_to_go, &waiters[i]);
+        LOOP_UNTIL(counter_get(&waiters[i].begun));
+    }
+    CHECK_OK(ferry_cancel_scope_cancel(&scope));
+    CHECK_EQ_RC(await_caller(&callers[1]), -ECANCELED);
+    CHECK_EQ_RC(ferry_portal_exit(portals[1], 0), 0);
+    CHECK_EQ_RC(ferry_cancel_scope_exit(&scope, 0), 0);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    CHECK_OK(ferry_event_set(&waiters[0].go));
+    CHECK_EQ_RC(ferry_portal_exit(portals[0], 0), 0);
+    return end_caller(&callers[0]) - 7;
+}
+
+static int straddle(void *portal)
+{
+    ferry_cancel_scope scope = {0};
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_cancel_scope_enter(&scope));
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(&group, give_seven, NULL, NULL));
+    CHECK_EQ_RC(in_thread(invalid_calls, portal), 7);
+    CHECK_OK(ferry_task_group_exit(&group, 0));
+    return ferry_cancel_scope_exit(&scope, 8);
+}
+
+LOOP_TEST(blocks_in_tasks, "P3: a portal's task may have blocks of its own")
+{
+    struct caller caller;
+    ferry_portal *portal;
+    CHECK_OK(ferry_portal_enter(&portal));
+    start_caller(&caller, portal, straddle, portal);
+    CHECK_EQ_RC(await_caller(&caller), 8);
+    return ferry_portal_exit(portal, 0);
+}
+
+static int leave_in_wrong_order(void *arg)
+{
+    ferry_portal *portal;
+    ferry_cancel_scope scope = {0};
+    CHECK_OK(ferry_portal_enter(&portal));
+    CHECK_OK(ferry_cancel_scope_enter(&scope));
+    CHECK_EQ_RC(ferry_portal_exit(portal, 0), FERRY_E_BLOCK_ORDER);
+    CHECK_OK(ferry_cancel_scope_exit(&scope, 0));
+    CHECK_EQ_RC(ferry_to_thread_run_sync(invalid_calls, portal, NULL), 7); /* is open */
+    CHECK_OK(ferry_portal_exit(portal, 0));
+    (void)arg;
+    return 0;
+}
+
+static int run_wrong_order(void *arg)
+{
+    return test_run(leave_in_wrong_order, arg, NULL);
+}
+
+BACKEND_TEST(order_of_blocks, "P9 K10: a portal left out of order stays open; a debug "
+                              "build names both blocks and aborts")
+{
+    char output[1024];
+    int status = test_in_child(run_wrong_order, NULL, output, sizeof output);
+    if (status != 0)
+        CHECK(strstr(output, "leaves portal") && strstr(output, "cancel scope"));
+    return 0;
+}
+
+/* ---- workers of the same loop ---- */
+
+struct job {
+    ferry_portal *portal;
+    struct waiter waiter;
+    struct counter calling;
+    int depth;
+};
+
+static int call_from_job(void *arg)
+{
+    struct job *job = arg;
+    counter_add(&job->calling, 1);
+    return ferry_portal_call(job->portal, wait_to_go, &job->waiter);
+}
+
+LOOP_TEST(worker_calls, "P22: a call made by a worker is not in its host's scopes")
+{
+    struct job job = {.portal = NULL};
+    struct call call = {.fn = call_from_job, .arg = &job};
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_portal_enter(&job.portal));
+    CHECK_OK(ferry_task_group_enter(&group));
+    start_call(&group, &call);
+    LOOP_UNTIL(counter_get(&job.waiter.begun));
+    CHECK_OK(ferry_cancel_scope_cancel(&call.scope));
+    for (int i = 0; i < 20; i++) CHECK_EQ_RC(ferry_checkpoint(), 0);
+    CHECK_EQ_INT(counter_get(&job.waiter.ended), 0);
+    CHECK_OK(ferry_event_set(&job.waiter.go));
+    CHECK_OK(ferry_task_group_exit(&group, 0));
+    CHECK_EQ_RC(call.rc, 7);
+    CHECK_EQ_RC(call.next, -ECANCELED);
+    return ferry_portal_exit(job.portal, 0);
+}
+
+static int sleep_long(void *arg)
+{
+    CHECK_EQ_RC(ferry_sleep(*(double *)arg), 0);
+    return 7;
+}
+
+struct sleeping {
+    ferry_portal *portal;
+    double seconds;
+};
+
+static int call_and_sleep(void *arg)
+{
+    struct sleeping *sleeping = arg;
+    double *seconds = &sleeping->seconds;
+    ferry_future *future;
+    CHECK_EQ_RC(ferry_portal_call(sleeping->portal, sleep_long, seconds), 7);
+    CHECK_OK(ferry_portal_start_task_soon(sleeping->portal, sleep_long, seconds, NULL,
+                                          &future));
+    CHECK_EQ_RC(ferry_future_result(future), 7);
+    ferry_future_unref(future);
+    return ferry_portal_call(sleeping->portal, sleep_long, seconds);
+}
+
+LOOP_TEST(worker_holds_no_clock,
+          "P22 M2: a worker that waits for its own loop holds no clock")
+{
+    struct sleeping sleeping = {.seconds = test_is_mock() ? 1e6 : 0.01};
+    double began = ferry_current_time();
+    CHECK_OK(ferry_portal_enter(&sleeping.portal));
+    CHECK_EQ_RC(ferry_to_thread_run_sync(call_and_sleep, &sleeping, NULL), 7);
+    CHECK(ferry_current_time() >= began + 3 * sleeping.seconds);
+    return ferry_portal_exit(sleeping.portal, 0);
+}
+
+struct held {
+    ferry_portal *portal;
+    struct gate gate;
+    double before, after;
+};
+
+/* Back from its call, the job runs its own code, and the clock stands still. */
+static int call_and_stay(void *arg)
+{
+    struct held *held = arg;
+    double seconds = 5;
+    CHECK_EQ_RC(ferry_portal_call(held->portal, sleep_long, &seconds), 7);
+    held->before = ferry_current_time();
+    gate_wait_for(&held->gate, 0.05);
+    held->after = ferry_current_time();
+    return 0;
+}
+
+LOOP_TEST_ON(worker_holds_clock_again, "mock", "it is about the virtual clock",
+             "P22 M2: once the call is answered its job holds the clock again")
+{
+    struct held held = {.gate = GATE_INIT};
+    struct call call = {.fn = call_and_stay, .arg = &held};
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_portal_enter(&held.portal));
+    CHECK_OK(ferry_task_group_enter(&group));
+    start_call(&group, &call);
+    CHECK_EQ_RC(ferry_sleep(1000), 0);
+    CHECK_OK(ferry_task_group_exit(&group, 0));
+    CHECK(held.before == held.after);
+    CHECK(held.before < 1000);
+    return ferry_portal_exit(held.portal, 0);
+}
+
+/* From the loop into a worker and back, some levels deep. */
+static int go_down(void *arg);
+
+static int come_up(void *arg)
+{
+    struct job *job = arg;
+    return ferry_portal_call(job->portal, go_down, job);
+}
+
+static int go_down(void *arg)
+{
+    struct job *job = arg;
+    if (job->depth == 0) return ferry_sleep(0.001) + 7;
+    job->depth--;
+    return ferry_to_thread_run_sync(come_up, job, NULL);
+}
+
+LOOP_TEST(back_and_forth, "P23: from the loop into a worker and back through the same "
+                          "portal, again and again")
+{
+    struct job job = {.depth = 20};
+    CHECK_OK(ferry_portal_enter(&job.portal));
+    CHECK_EQ_RC(go_down(&job), 7);
+    CHECK_EQ_INT(job.depth, 0);
+    return ferry_portal_exit(job.portal, 0);
+}
+
+LOOP_TEST(all_workers_call, "P23 T32: every worker at once through the same portal")
+{
+    struct job job = {.portal = NULL};
+    struct call calls[60];
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_portal_enter(&job.portal));
+    CHECK_OK(ferry_task_group_enter(&group));
+    for (int i = 0; i < 60; i++) {
+        calls[i] = (struct call){.fn = call_from_job, .arg = &job};
+        start_call(&group, &calls[i]);
+    }
+    LOOP_UNTIL(counter_get(&job.waiter.begun) == 40);
+    CHECK_EQ_INT(waiting(NULL), 20);
+    CHECK_OK(ferry_event_set(&job.waiter.go));
+    CHECK_OK(ferry_task_group_exit(&group, 0));
+    CHECK_EQ_INT(counter_get(&job.waiter.begun), 60);
+    return ferry_portal_exit(job.portal, 0);
+}
+
+static void nobody(void *arg)
+{
+    (void)arg;
+}
+
+LOOP_TEST(abandoned_caller,
+          "P22 T13: a caller's job is abandoned: its call goes on, and "
+          "the portal's exit waits for the task")
+{
+    struct job job = {.portal = NULL};
+    struct call call = {.fn = call_from_job,
+                        .arg = &job,
+                        .options = {.abandon_on_cancel = true, .on_abandon = nobody}};
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_portal_enter(&job.portal));
+    CHECK_OK(ferry_task_group_enter(&group));
+    start_call(&group, &call);
+    LOOP_UNTIL(counter_get(&job.waiter.begun));
+    CHECK_OK(ferry_cancel_scope_cancel(&call.scope));
+    CHECK_OK(ferry_task_group_exit(&group, 0));
+    CHECK_EQ_RC(call.rc, -ECANCELED);
+    CHECK_EQ_INT(counter_get(&job.waiter.ended), 0);
+    CHECK_OK(ferry_event_set(&job.waiter.go));
+    CHECK_EQ_RC(ferry_portal_exit(job.portal, 0), 0);
+    CHECK_EQ_INT(counter_get(&job.waiter.ended), 1);
+    LOOP_UNTIL(ferry_abandoned_count() == 0);
+    return 0;
+}
+
+/* ---- a portal outside of main ---- */
+
+struct outside {
+    ferry_portal *portal;
+    struct waiter waiter;
+    struct counter open;
+    struct test_thread *opener;
+    ferry_token *token;
+    struct caller caller;
+};
+
+static int keep_portal_open(void *arg)
+{
+    struct outside *outside = arg;
+    CHECK_OK(ferry_portal_enter(&outside->portal));
+    counter_add(&outside->open, 1);
+    int rc = ferry_portal_sleep_until_stopped(outside->portal);
+    return ferry_portal_exit(outside->portal, rc);
+}
+
+static int open_outside(void *arg)
+{
+    struct outside *outside = arg;
+    return ferry_from_thread_run_token(outside->token, keep_portal_open, outside);
+}
+
+static int leave_portal_open(void *arg)
+{
+    struct outside *outside = arg;
+    outside->token = ferry_current_token();
+    outside->opener = spawn_thread(open_outside, outside);
+    LOOP_UNTIL(counter_get(&outside->open));
+    start_caller(&outside->caller, outside->portal, wait_to_go, &outside->waiter);
+    LOOP_UNTIL(counter_get(&outside->waiter.begun));
+    return 0;
+}
+
+BACKEND_TEST(loop_ends, "P10 P6 F22: main returns while a portal outside of it is open: "
+                        "its callers get -ECANCELED")
+{
+    struct outside outside = {.portal = NULL};
+    CHECK_OK(test_run(leave_portal_open, &outside, NULL));
+    CHECK_EQ_RC(end_caller(&outside.caller), -ECANCELED);
+    CHECK_EQ_RC(join_thread(outside.opener), -ECANCELED);
+    ferry_token_unref(outside.token);
+    return 0;
+}
+
+/* ---- a task that stops its own portal ---- */
+
+static int stop_own(void *portal)
+{
+    CHECK_EQ_RC(ferry_portal_stop(portal, false), 0);
+    CHECK_EQ_RC(ferry_checkpoint(), 0);
+    CHECK_EQ_RC(ferry_portal_sleep_until_stopped(portal), 0);
+    return 6;
+}
+
+static int cancel_own(void *portal)
+{
+    CHECK_EQ_RC(ferry_portal_stop(portal, true), 0);
+    CHECK_EQ_RC(ferry_checkpoint(), -ECANCELED);
+    return 6;
+}
+
+static int stop_own_within(void *portal)
+{
+    CHECK_EQ_RC(ferry_portal_stop_within(portal, INFINITY), 0);
+    return 6;
+}
+
+LOOP_TEST(own_stop, "P7 P8 P27: a task stops its own portal; the one that cancels is "
+                    "cancelled too, the one with a grace is not")
+{
+    static ferry_fn *const stops[] = {stop_own, cancel_own, stop_own_within};
+    static const int results[] = {6, -ECANCELED, 6};
+    for (int i = 0; i < 3; i++) {
+        struct caller caller;
+        ferry_portal *portal;
+        CHECK_OK(ferry_portal_enter(&portal));
+        start_caller(&caller, portal, stops[i], portal);
+        CHECK_EQ_RC(await_caller(&caller), results[i]);
+        CHECK_EQ_RC(ferry_portal_sleep_until_stopped(portal), 0);
+        CHECK_EQ_RC(ferry_portal_exit(portal, 0), 0);
+    }
+    return 0;
+}
+
+/* ---- stopping with a grace ---- */
+
+static int stop_now(void *portal)
+{
+    return ferry_portal_stop_within(portal, 0);
+}
+
+static int stop_in_time(void *portal)
+{
+    return ferry_portal_stop_within(portal, test_is_mock() ? 1e5 : 0.1);
+}
+
+static int stop_patiently(void *portal)
+{
+    return ferry_portal_stop_within(portal, INFINITY);
+}
+
+enum { GRACED = 5 };
+
+struct graced {
+    ferry_portal *portal;
+    struct waiter waiters[GRACED];
+    ferry_future *futures[GRACED];
+};
+
+static void start_graced(struct graced *graced)
+{
+    CHECK_OK(ferry_portal_enter(&graced->portal));
+    for (int i = 0; i < GRACED; i++)
+        CHECK_OK(ferry_portal_start_task_soon(
+            graced->portal, wait_to_go, &graced->waiters[i], NULL, &graced->futures[i]));
+    LOOP_UNTIL(counter_get(&graced->waiters[GRACED - 1].begun));
+}
+
+/* The first so many end in time. */
+static void check_graced(struct graced *graced, int in_time)
+{
+    CHECK_EQ_RC(in_thread(closed_in_thread, graced->portal), 0);
+    CHECK_EQ_RC(ferry_portal_exit(graced->portal, 0), 0);
+    for (int i = 0; i < GRACED; i++)
+        CHECK_EQ_RC(ferry_future_result(graced->futures[i]),
+                    i < in_time ? 7 : -ECANCELED);
+    drop_futures(graced->futures, GRACED);
+}
+
+static int call_stop_in_time(void *portal)
+{
+    return ferry_to_thread_run_sync(stop_in_time, portal, NULL);
+}
+
+LOOP_TEST(grace,
+          "P27: a stop with a grace waits that long, cancels the rest and says how "
+          "many: in a task, in a thread, in a worker, in a task of its own")
+{
+    static ferry_fn *const stops[] = {stop_in_time, stop_now, call_stop_in_time};
+    for (int way = 0; way < 4; way++) {
+        struct graced graced = {0};
+        start_graced(&graced);
+        for (int i = 0; i < 2; i++) CHECK_OK(ferry_event_set(&graced.waiters[i].go));
+        for (int i = 0; i < 2; i++)
+            CHECK_EQ_RC(ferry_future_await(graced.futures[i]), 7);
+        CHECK_EQ_RC(way < 3 ? stops[way](graced.portal)
+                            : in_thread(stop_now, graced.portal),
+                    GRACED - 2);
+        check_graced(&graced, 2);
+    }
+    return 0;
+}
+
+static int end_later(void *arg)
+{
+    struct graced *graced = arg;
+    for (int i = 0; i < GRACED; i++) {
+        CHECK_EQ_RC(ferry_sleep(0.001), 0);
+        CHECK_OK(ferry_event_set(&graced->waiters[i].go));
+    }
+    return 0;
+}
+
+LOOP_TEST(grace_in_time, "P27: where all end in time, none is cancelled, and it returns "
+                         "as the last one ends")
+{
+    static ferry_fn *const stops[] = {stop_patiently, call_stop_in_time};
+    for (int way = 0; way < 2; way++) {
+        struct graced graced = {0};
+        ferry_task_group group = {0};
+        start_graced(&graced);
+        CHECK_OK(ferry_task_group_enter(&group));
+        CHECK_OK(ferry_task_group_start_soon(&group, end_later, &graced, NULL));
+        if (way == 1 && !test_is_mock()) end_later(&graced);
+        double began = ferry_current_time();
+        CHECK_EQ_RC(stops[way](graced.portal), 0);
+        if (test_is_mock()) CHECK(ferry_current_time() < began + 1);
+        CHECK_OK(ferry_task_group_exit(&group, 0));
+        check_graced(&graced, GRACED);
+    }
+    return 0;
+}
+
+LOOP_TEST(grace_cancelled,
+          "P27: who waits is cancelled: the portal is stopped, its tasks "
+          "are left alone")
+{
+    struct graced graced = {0};
+    ferry_cancel_scope scope = {0};
+    start_graced(&graced);
+    CHECK_OK(ferry_cancel_scope_enter(&scope));
+    CHECK_OK(ferry_cancel_scope_cancel(&scope));
+    CHECK_EQ_RC(ferry_portal_stop_within(graced.portal, INFINITY), -ECANCELED);
+    CHECK_EQ_RC(ferry_cancel_scope_exit(&scope, -ECANCELED), 0);
+    for (int i = 0; i < GRACED; i++)
+        CHECK_EQ_INT(counter_get(&graced.waiters[i].ended), 0);
+    CHECK_OK(ferry_portal_sleep_until_stopped(graced.portal));
+    CHECK_EQ_RC(ferry_portal_stop_within(graced.portal, -1), GRACED);
+    CHECK_EQ_RC(ferry_portal_stop_within(graced.portal, -1), 0); /* none is left */
+    check_graced(&graced, 0);
+    return 0;
+}
+
+LOOP_TEST(grace_from_many, "P27 P7: several stop with a grace at once: each task is "
+                           "cancelled by one of them")
+{
+    struct graced graced = {0};
+    struct test_thread *threads[8];
+    struct errand errands[8];
+    int cancelled = 0;
+    start_graced(&graced);
+    for (int i = 0; i < 8; i++) {
+        errands[i] = (struct errand){.fn = stop_now, .arg = graced.portal};
+        threads[i] = spawn_thread(run_errand, &errands[i]);
+    }
+    for (int i = 0; i < 8; i++) {
+        LOOP_UNTIL(atomic_load(&errands[i].over));
+        cancelled += join_thread(threads[i]);
+    }
+    CHECK_EQ_INT(cancelled, GRACED);
+    check_graced(&graced, 0);
+    return 0;
+}
