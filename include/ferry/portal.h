@@ -135,10 +135,10 @@ typedef struct ferry_message {
 
 /* Has deliver(message) called in the loop's thread, between tasks; it may not suspend.
  * The message is the caller's again as deliver starts. One that was accepted is always
- * delivered, whatever becomes of the portal; before ferry_portal_exit returns, if it was
- * accepted before the stop. Takes no memory, no lock and no time: fit for an audio
- * callback. Suspends: no. Thread: any. Errors: FERRY_E_PORTAL_CLOSED; FERRY_E_BUSY while
- * it is still queued; _INVALID. AnyIO (asyncio): loop.call_soon_threadsafe. */
+ * delivered, at the latest before ferry_portal_exit returns. Takes no memory, no lock
+ * and no time: fit for an audio callback. Suspends: no. Thread: any. Errors:
+ * FERRY_E_PORTAL_CLOSED; FERRY_E_BUSY while it is still queued; _INVALID. AnyIO
+ * (asyncio): loop.call_soon_threadsafe. */
 FERRY_API int ferry_portal_post(ferry_portal *portal, ferry_message *message);
 
 FERRY_END

@@ -112,8 +112,9 @@ static int cancel_carried(struct ferry_portal *portal, const struct ferry__task 
 
 static void close_to_new(struct ferry_portal *portal)
 {
-    /* release: pairs with the load in ferry__portal_check. */
-    atomic_store_explicit(&portal->closing, true, memory_order_release);
+    /* release: pairs with the load in ferry__portal_check. seq_cst: with the load in
+     * begin (portal_post.c). */
+    atomic_store_explicit(&portal->closing, true, memory_order_seq_cst);
 }
 
 static void stop_here(struct ferry_portal *portal, bool cancel_remaining)
@@ -264,6 +265,7 @@ int ferry__portal_enter(ferry_portal **out, const char *given_name)
     struct ferry_portal *portal = calloc(1, sizeof *portal);
     if (portal == NULL) return FERRY_E_NO_MEMORY;
     atomic_init(&portal->references, 1);
+    atomic_init(&portal->posting, 1);
     portal->token = ferry_token_ref(task->tasks->loop.token);
     name(portal, given_name);
     open_block(portal, task);
@@ -284,7 +286,7 @@ int ferry_portal_exit(ferry_portal *portal, int rc)
     if (wrong < 0) return wrong;
     close_to_new(portal);
     if (rc < 0) stop_here(portal, true);
-    take_in(portal, task);
+    ferry__portal_take_in_posts(portal, task);
     stop_here(portal, false);
     drain(portal, task, 0, NULL);
     ferry__block_leave(task, &portal->block);

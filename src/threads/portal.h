@@ -29,6 +29,9 @@ struct ferry_portal {
     atomic_bool cancel_asked; /* with the stop */
     atomic_bool stop_queued;  /* the message below is on its way, with a reference */
     struct ferry__message stop;
+    atomic_size_t posting;  /* threads that post, and one until the portal is left */
+    atomic_bool all_posted; /* the message below has been pushed */
+    struct ferry__message last_post;
 
     /* The loop's, while it is open. */
     struct ferry__tasks *tasks;
@@ -38,6 +41,7 @@ struct ferry_portal {
     size_t carrying;
     struct ferry__list drains; /* who waits for there to be fewer (portal.c) */
     ferry_event stopped;
+    struct ferry__wait *leaving; /* the exit, until all posts have been delivered */
 
     /* Of one with a thread of its own: the starter's. */
     bool has_thread;
@@ -95,6 +99,10 @@ bool ferry__portal_holds_this_thread(const ferry_portal *portal);
  * reference. Joins the thread, or, where that would have to wait for this one, leaves it
  * to end by itself. */
 void ferry__portal_end(ferry_portal *portal);
+
+/* Loop: waits until all has been delivered that was posted before the portal was closed.
+ * The task is the one that leaves the portal. */
+void ferry__portal_take_in_posts(ferry_portal *portal, struct ferry__task *task);
 
 /* Loop: a task has begun to be the portal's; and one has ended, and is in `carried` no
  * more. */
