@@ -448,6 +448,45 @@ LOOP_TEST(calling_meanwhile, "T28: the last hope begins a call into this loop")
     return ferry_task_group_exit(&group, 0);
 }
 
+/* ---- the thread of a portal ---- */
+
+BACKEND_TEST(portal_thread, "P15: a portal whose thread cannot be made is the starter's "
+                            "error; the next start works")
+{
+    ferry_portal *portal = NULL;
+    ferry_blocking_portal_options options = {.run.backend = test_backend()};
+    fail_all();
+    for (int i = 0; i < 5; i++)
+        CHECK_EQ_RC(ferry_start_blocking_portal(&portal, &options), FERRY_E_NO_THREAD);
+    CHECK_EQ_PTR(portal, NULL);
+    CHECK_EQ_INT(counter_get(&refused), 5);
+    fail_none();
+    CHECK_OK(ferry_start_blocking_portal(&portal, &options));
+    CHECK_EQ_RC(ferry_portal_call(portal, seven, NULL), 7);
+    fail_all();
+    CHECK_EQ_RC(ferry_portal_call(portal, call_a_thread, NULL), FERRY_E_NO_THREAD);
+    fail_none();
+    return ferry_stop_blocking_portal(portal, 0);
+}
+
+static int call_portal(void *portal)
+{
+    return ferry_portal_call(portal, call_a_thread, NULL);
+}
+
+LOOP_TEST(calling_portal,
+          "T28 P23: every worker waits in a call of a portal of this loop")
+{
+    ferry_portal *portal;
+    CHECK_OK(ferry_portal_enter(&portal));
+    CHECK_EQ_RC(ferry_to_thread_run_sync(seven, NULL, NULL), 7);
+    fail_all();
+    CHECK_EQ_RC(ferry_to_thread_run_sync(call_portal, portal, NULL), FERRY_E_NO_THREAD);
+    fail_none();
+    CHECK_EQ_RC(ferry_to_thread_run_sync(call_portal, portal, NULL), 7);
+    return ferry_portal_exit(portal, 0);
+}
+
 /* ---- trying again ---- */
 
 static int wait_and_exit_thread(void *arg)
