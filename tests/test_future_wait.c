@@ -203,6 +203,17 @@ static int seventeen(void *arg)
     return 17;
 }
 
+/* Two finished ones of this loop's are no reason to refuse to wait for another. */
+static void check_others(ferry_future *both[])
+{
+    ferry_future *others[3] = {both[0], both[1]};
+    make(&others[2], 1);
+    CHECK_EQ_RC(ferry_future_wait_all(others, 3, 0.001), -ETIMEDOUT);
+    CHECK(ferry_future_set_result(others[2], 0));
+    CHECK_EQ_RC(ferry_future_wait_all(others, 3, INFINITY), 0);
+    ferry_future_unref(others[2]);
+}
+
 static int refuse_here(void *future)
 {
     check_refused(future);
@@ -231,6 +242,7 @@ LOOP_TEST(refused,
     CHECK_EQ_RC(ferry_future_wait_any(both, 2, INFINITY), 0);
     CHECK_EQ_RC(ferry_future_wait_all(both, 2, INFINITY), FERRY_E_LOOP_THREAD);
     CHECK(ferry_future_cancel(endless));
+    check_others(both);
     ferry_future_unref(future);
     ferry_future_unref(endless);
     return ferry_portal_exit(portal, 0);

@@ -618,6 +618,21 @@ static int end_task_in_a_scope(void *arg)
     return ferry_stop_blocking_portal(portal, 0);
 }
 
+static int end_in_a_portal(void *arg)
+{
+    ferry_portal *portal;
+    CHECK_OK(ferry_portal_enter(&portal));
+    CHECK_OK(ferry_portal_start_task_soon(portal, end_in_a_scope, arg, NULL, NULL));
+    return ferry_portal_exit(portal, 0);
+}
+
+static int run_nameless(void *arg)
+{
+    (void)arg;
+    static ferry_cancel_scope scope;
+    return test_run(end_in_a_portal, &scope, NULL);
+}
+
 /* '#' in the pattern stands for a number. */
 static bool begins_with(const char *text, const char *pattern)
 {
@@ -630,10 +645,10 @@ static bool begins_with(const char *text, const char *pattern)
     return true;
 }
 
-static void check_name(struct naming naming, const char *pattern)
+static void check_name(ferry_fn *fn, struct naming naming, const char *pattern)
 {
     char output[300];
-    int status = test_in_child(end_task_in_a_scope, &naming, output, sizeof output);
+    int status = test_in_child(fn, &naming, output, sizeof output);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
     const char *text = strstr(output, "ferry: ");
     if (text == NULL || !begins_with(text, pattern)) FAIL("no name: %s", output);
@@ -643,8 +658,10 @@ BACKEND_TEST(names,
              "S12: a task's name is the given one, a copy; by default its portal's "
              "and a number")
 {
-    check_name((struct naming){"bell", false}, "ferry: bell-# ends inside");
-    check_name((struct naming){NULL, false}, "ferry: ferry-portal-#-# ends inside");
-    check_name((struct naming){NULL, true}, "ferry: task \"given\" ends inside");
+    static const struct naming nobodys, bells = {"bell", false}, given = {NULL, true};
+    check_name(end_task_in_a_scope, bells, "ferry: bell-# ends inside");
+    check_name(end_task_in_a_scope, nobodys, "ferry: ferry-portal-#-# ends inside");
+    check_name(run_nameless, nobodys, "ferry: portal-#-# ends inside");
+    check_name(end_task_in_a_scope, given, "ferry: task \"given\" ends inside");
     return 0;
 }

@@ -65,6 +65,7 @@ static void reached(struct ferry__listener *listener)
 
 /* ---- beginning; in the thread that waits ---- */
 
+/* Those that are finished already come sorted: then each finds its place at once. */
 static int by_order(const void *one, const void *other)
 {
     const struct ferry__gathered *a = one, *b = other;
