@@ -446,12 +446,14 @@ PLAIN_TEST(left_early, "S22: as_completed holds its futures; it may be left befo
     make(futures, FEW);
     CHECK_OK(ferry_as_completed_init(&it, futures, FEW));
     CHECK(ferry_future_set_result(futures[1], 0));
+    one = ferry_future_ref(futures[0]);
+    let_go(futures, FEW);
     ferry_as_completed_done(&it);
-    CHECK(ferry_future_set_result(futures[0], 0));
+    CHECK(ferry_future_set_result(one, 0));
+    let_go(&one, 1);
     CHECK_OK(ferry_as_completed_init(&it, NULL, 0));
     CHECK_EQ_RC(ferry_as_completed_next(&it, INFINITY, &index), 0);
     ferry_as_completed_done(&it);
-    let_go(futures, FEW);
     return 0;
 }
 
