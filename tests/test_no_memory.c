@@ -410,3 +410,122 @@ LOOP_TEST(no_memory_for_a_stack,
     CHECK_EQ_INT(counter_get(&start.ran), 0);
     return 0;
 }
+
+/* ---- managers and providers ---- */
+
+static ferry_portal *start_portal(size_t task_stack_size)
+{
+    ferry_blocking_portal_options options = {.run.backend = test_backend(),
+                                             .run.task_stack_size = task_stack_size};
+    ferry_portal *portal;
+    CHECK_EQ_RC(ferry_start_blocking_portal(&portal, &options), 0);
+    return portal;
+}
+
+static int enter_counting(void *self, void **value)
+{
+    *value = self;
+    count(self);
+    return 0;
+}
+
+static int exit_counting(void *self, int rc)
+{
+    count(self);
+    return rc;
+}
+
+static const ferry_async_context_manager counting = {enter_counting, exit_counting};
+
+static int enter_manager(ferry_portal *portal, ferry_wrapped_context_manager *block,
+                         struct counter *counter)
+{
+    return ferry_portal_wrapped_enter(portal, block, &counting, counter, NULL);
+}
+
+BACKEND_TEST(no_memory_for_a_manager,
+             "W1 W6: FERRY_E_NO_MEMORY, and nothing is entered; leaving needs none")
+{
+    struct counter counter = {0};
+    ferry_wrapped_context_manager one = {0}, other = {0};
+    ferry_portal *portal = start_portal(0);
+    CHECK_EQ_RC(enter_manager(portal, &one, &counter), 0);
+    refuse_memory(true);
+    CHECK_EQ_RC(enter_manager(portal, &other, &counter), FERRY_E_NO_MEMORY);
+    CHECK_EQ_RC(ferry_portal_wrapped_exit(&other, 0), FERRY_E_NOT_ENTERED);
+    CHECK_EQ_INT(counter_get(&counter), 1);
+    atomic_store(&refused, 0);
+    CHECK_EQ_RC(ferry_portal_wrapped_exit(&one, -EIO), -EIO);
+    CHECK_EQ_INT(atomic_load(&refused), 0);
+    refuse_memory(false);
+    CHECK_EQ_INT(counter_get(&counter), 2);
+    CHECK_EQ_RC(ferry_stop_blocking_portal(portal, 0), 0);
+    return 0;
+}
+
+BACKEND_TEST(no_stack_for_a_manager,
+             "W1 W6: the same where there is no stack for its task")
+{
+    struct counter counter = {0};
+    ferry_wrapped_context_manager block = {0};
+    ferry_portal *portal = start_portal(FORBIDDABLE_STACK);
+    allow_threads(false);
+    CHECK_EQ_RC(enter_manager(portal, &block, &counter), FERRY_E_NO_MEMORY);
+    allow_threads(true);
+    CHECK_EQ_RC(ferry_portal_wrapped_exit(&block, 0), FERRY_E_NOT_ENTERED);
+    CHECK_EQ_INT(counter_get(&counter), 0);
+    CHECK_EQ_RC(enter_manager(portal, &block, &counter), 0);
+    CHECK_EQ_RC(ferry_portal_wrapped_exit(&block, -EIO), -EIO);
+    CHECK_EQ_RC(ferry_stop_blocking_portal(portal, 0), 0);
+    return 0;
+}
+
+BACKEND_TEST(no_memory_for_a_provider,
+             "V6: no memory for a provider, or for its portal: an error; usable later")
+{
+    ferry_portal_provider_options options = {.run.backend = test_backend(),
+                                             .linger = 3600};
+    ferry_portal_provider *provider = NULL;
+    ferry_portal *portal = NULL;
+    refuse_memory(true);
+    CHECK_EQ_RC(ferry_portal_provider_new(&options, &provider), FERRY_E_NO_MEMORY);
+    refuse_memory(false);
+    CHECK_EQ_PTR(provider, NULL);
+    CHECK_EQ_RC(ferry_portal_provider_new(&options, &provider), 0);
+    for (int i = 0; i < 10; i++) {
+        refuse_memory(true);
+        int rc = ferry_portal_provider_enter(provider, &portal);
+        refuse_memory(false);
+        CHECK(rc == FERRY_E_NO_MEMORY || rc == FERRY_E_NO_THREAD);
+        CHECK_EQ_RC(ferry_portal_provider_exit(provider, 0), FERRY_E_NOT_ENTERED);
+    }
+    struct counter counter = {0};
+    CHECK_EQ_RC(ferry_portal_provider_enter(provider, &portal), 0);
+    CHECK_EQ_RC(ferry_portal_call(portal, count, &counter), 1);
+    CHECK_EQ_RC(ferry_portal_provider_exit(provider, 0), 0);
+    ferry_portal_provider_unref(provider);
+    return 0;
+}
+
+BACKEND_TEST(no_memory_to_linger, "V10: no memory for whoever would end a portal that "
+                                  "lingers: it does not linger")
+{
+    ferry_portal_provider_options options = {.run.backend = test_backend(),
+                                             .linger = 3600};
+    ferry_portal_provider *provider;
+    ferry_portal *portal;
+    struct counter counter = {0};
+    CHECK_EQ_RC(ferry_portal_provider_new(&options, &provider), 0);
+    CHECK_EQ_RC(ferry_portal_provider_enter(provider, &portal), 0);
+    ferry_portal_ref(portal);
+    refuse_memory(true);
+    CHECK_EQ_RC(ferry_portal_provider_exit(provider, -EIO), -EIO);
+    refuse_memory(false);
+    CHECK_EQ_RC(ferry_portal_call(portal, count, &counter), FERRY_E_PORTAL_CLOSED);
+    ferry_portal_unref(portal);
+    CHECK_EQ_RC(ferry_portal_provider_enter(provider, &portal), 0);
+    CHECK_EQ_RC(ferry_portal_call(portal, count, &counter), 1);
+    CHECK_EQ_RC(ferry_portal_provider_exit(provider, 0), 0);
+    ferry_portal_provider_unref(provider);
+    return 0;
+}
