@@ -43,11 +43,16 @@ static void tell(struct ferry__list *listeners)
     }
 }
 
-/* Steps on from any stage before FINISHED to FINISHED or ENDED, from FINISHED to ENDED.
- * Gives the stage that it was in. Those who wait are told before users' callbacks run,
- * which take as long as they like. */
-static enum ferry__future_stage advance(struct ferry_future *future,
-                                        enum ferry__future_stage stage, int result)
+struct step {
+    enum ferry__future_stage from;
+    bool call_back; /* users' callbacks are due */
+};
+
+/* Steps on from any stage before FINISHED to FINISHED or ENDED, from FINISHED to ENDED,
+ * and tells those who wait. Users' callbacks take as long as they like, and may wait for
+ * the task's end: they come last of all, when its cancel is on its way. */
+static struct step advance(struct ferry_future *future, enum ferry__future_stage stage,
+                           int result)
 {
     struct ferry__list told = {0};
     pthread_mutex_lock(&future->mutex);
@@ -64,8 +69,7 @@ static enum ferry__future_stage advance(struct ferry_future *future,
     bool call_back = before < FERRY__FUTURE_FINISHED && future->callbacks.first;
     pthread_mutex_unlock(&future->mutex);
     tell(&told);
-    if (call_back) ferry__future_call_back(future);
-    return before;
+    return (struct step){.from = before, .call_back = call_back};
 }
 
 bool ferry__future_begin(struct ferry_future *future)
@@ -81,7 +85,9 @@ bool ferry__future_begin(struct ferry_future *future)
 
 bool ferry__future_end(struct ferry_future *future, int result)
 {
-    return advance(future, FERRY__FUTURE_ENDED, result) < FERRY__FUTURE_FINISHED;
+    struct step step = advance(future, FERRY__FUTURE_ENDED, result);
+    if (step.call_back) ferry__future_call_back(future);
+    return step.from < FERRY__FUTURE_FINISHED;
 }
 
 /* ---- listeners ---- */
@@ -159,18 +165,24 @@ bool ferry_future_set_result(ferry_future *future, int rc)
     return first;
 }
 
+/* One whose task has not begun has ended with its cancel, as a plain one has: only a
+ * task's future runs. */
+static struct step cancel(struct ferry_future *future)
+{
+    struct step step = advance(future, FERRY__FUTURE_FINISHED, -ECANCELED);
+    if (step.from == FERRY__FUTURE_WAITING) advance(future, FERRY__FUTURE_ENDED, 0);
+    if (step.from == FERRY__FUTURE_RUNNING) future->kind->cancel_task(future);
+    return step;
+}
+
 bool ferry_future_cancel(ferry_future *future)
 {
     if (future == NULL || ferry_future_done(future)) return false;
     ferry_future_ref(future); /* a callback may drop the caller's */
-    /* Only a task's future runs: a plain one has ended with its cancel, and so has one
-     * whose task will never run. */
-    enum ferry__future_stage before = advance(future, FERRY__FUTURE_FINISHED,
-                                              -ECANCELED);
-    if (before == FERRY__FUTURE_WAITING) ferry__future_end(future, -ECANCELED);
-    if (before == FERRY__FUTURE_RUNNING) future->kind->cancel_task(future);
+    struct step step = cancel(future);
+    if (step.call_back) ferry__future_call_back(future);
     ferry_future_unref(future);
-    return before < FERRY__FUTURE_FINISHED;
+    return step.from < FERRY__FUTURE_FINISHED;
 }
 
 bool ferry_future_done(const ferry_future *future)
