@@ -19,11 +19,13 @@ void ferry__absence_begin(struct ferry__absence *absence)
     if (!job->abandoned) ferry__job_heed_deadline(job);
 }
 
+/* The deadline that is heeded in between runs users' callbacks, which may end what has
+ * just begun: so the mark comes first. */
 void ferry__absence_begin_waiting(struct ferry__absence *absence)
 {
-    ferry__absence_begin(absence);
     if (absence->worker == NULL) return;
     absence->worker->is_calling = true;
+    ferry__absence_begin(absence);
     ferry__pool_check_hope(absence->worker->pool);
 }
 
