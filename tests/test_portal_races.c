@@ -1,6 +1,7 @@
 /* What futures, portals and dedicated workers do in the ugliest moments.
  * SPDX-License-Identifier: MIT */
 #include "harness.h"
+#include <ferry/backend.h>
 #include <math.h>
 
 static ferry_portal *start_portal(void)
@@ -86,5 +87,152 @@ BACKEND_TEST(waiting_joined_in_callback,
     CHECK_EQ_RC(ferry_future_result(first), 0);
     ferry_future_unref(first);
     CHECK_EQ_RC(ferry_stop_blocking_portal(portal, 0), 0);
+    return 0;
+}
+
+/* ---- threads that are cancelled ---- */
+
+struct cancelled {
+    ferry_fn *fn;
+    void *arg;
+    int rc;
+    bool came_back;
+};
+
+/* Calls fn with a pthread_cancel pending: it should return, and the thread end then. */
+static void *do_cancelled(void *arg)
+{
+    struct cancelled *cancelled = arg;
+    pthread_cancel(pthread_self());
+    cancelled->rc = cancelled->fn(cancelled->arg);
+    cancelled->came_back = true;
+    pthread_testcancel();
+    FAIL("the thread should have ended");
+}
+
+static pthread_t start_cancelled(struct cancelled *cancelled)
+{
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, do_cancelled, cancelled) == 0);
+    return thread;
+}
+
+static int end_cancelled(const struct cancelled *cancelled, pthread_t thread)
+{
+    void *ended = NULL;
+    CHECK(pthread_join(thread, &ended) == 0 && ended == PTHREAD_CANCELED);
+    CHECK(cancelled->came_back);
+    return cancelled->rc;
+}
+
+static int stop_portal(void *arg)
+{
+    return ferry_stop_blocking_portal(arg, 5);
+}
+
+BACKEND_TEST(cancelled_in_stop,
+             "P13: a thread that is cancelled still joins the portal's before it ends")
+{
+    struct cancelled cancelled = {.fn = stop_portal, .arg = start_portal()};
+    CHECK_EQ_RC(end_cancelled(&cancelled, start_cancelled(&cancelled)), 5);
+    return 0;
+}
+
+static int drop_token(void *arg)
+{
+    ferry_token_unref(arg);
+    return 0;
+}
+
+static int take_token(void *arg)
+{
+    *(ferry_token **)arg = ferry_current_token();
+    return 0;
+}
+
+BACKEND_TEST(cancelled_in_unref,
+             "a thread that is cancelled still closes the descriptor "
+             "of the token that it drops")
+{
+    ferry_token *token;
+    CHECK_EQ_RC(test_run(take_token, &token, NULL), 0);
+    struct cancelled cancelled = {.fn = drop_token, .arg = token};
+    CHECK_EQ_RC(end_cancelled(&cancelled, start_cancelled(&cancelled)), 0);
+    return 0;
+}
+
+/* A backend whose loop opens late, and never well. */
+static struct gate opening = GATE_INIT, may_open = GATE_INIT;
+
+static int open_late(ferry_loop *loop, void **state)
+{
+    (void)loop, (void)state;
+    gate_open(&opening);
+    gate_wait(&may_open);
+    return -7;
+}
+
+static void never(void *state)
+{
+    (void)state;
+    FAIL("this loop has never been opened");
+}
+
+static void never_close(void *state, void (*closed)(void *arg), void *arg)
+{
+    (void)closed, (void)arg;
+    never(state);
+}
+
+static void never_set_deadline(void *state, double when)
+{
+    (void)when;
+    never(state);
+}
+
+static int never_watch(void *state, ferry_watch *watch)
+{
+    (void)watch;
+    never(state);
+    return 0;
+}
+
+static void never_unwatch(void *state, ferry_watch *watch)
+{
+    (void)watch;
+    never(state);
+}
+
+static const ferry_backend late = {.name = "late",
+                                   .open = open_late,
+                                   .close = never_close,
+                                   .run = never,
+                                   .wake = never,
+                                   .set_deadline = never_set_deadline,
+                                   .watch = never_watch,
+                                   .unwatch = never_unwatch};
+
+static int enter(void *arg)
+{
+    ferry_portal *portal;
+    return ferry_portal_provider_enter(arg, &portal);
+}
+
+PLAIN_TEST(cancelled_in_enter, "V3 V6: a thread that is cancelled while it waits for "
+                               "another to start the portal ends without the lock")
+{
+    ferry_portal_provider *provider;
+    CHECK_OK(ferry_backend_register(&late));
+    CHECK_OK(ferry_portal_provider_new(
+        &(ferry_portal_provider_options){.run.backend = "late"}, &provider));
+    struct test_thread *first = spawn_thread(enter, provider);
+    gate_wait(&opening);
+    struct cancelled cancelled = {.fn = enter, .arg = provider};
+    pthread_t second = start_cancelled(&cancelled);
+    gate_open(&may_open);
+    CHECK_EQ_RC(join_thread(first), -7);
+    CHECK_EQ_RC(end_cancelled(&cancelled, second), -7);
+    CHECK_EQ_RC(enter(provider), -7);
+    ferry_portal_provider_unref(provider);
     return 0;
 }

@@ -2,7 +2,18 @@
 #include "loop/wakefd.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
+
+/* A thread that has been cancelled may end in close; this is called by whoever drops the
+ * last reference, in the midst of it. */
+static void close_uncancelled(int fd)
+{
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    close(fd);
+    pthread_setcancelstate(state, &state);
+}
 
 #if defined(__linux__) && !defined(FERRY_PORTABLE)
 
@@ -17,7 +28,7 @@ bool ferry__wakefd_open(struct ferry__wakefd *wakefd)
 
 void ferry__wakefd_close(struct ferry__wakefd *wakefd)
 {
-    close(wakefd->readable);
+    close_uncancelled(wakefd->readable);
 }
 
 void ferry__wakefd_wake(const struct ferry__wakefd *wakefd)
@@ -31,7 +42,6 @@ void ferry__wakefd_wake(const struct ferry__wakefd *wakefd)
 #else
 
 #include <fcntl.h>
-#include <pthread.h>
 
 static void prepare(int fd)
 {
@@ -51,8 +61,8 @@ bool ferry__wakefd_open(struct ferry__wakefd *wakefd)
 
 void ferry__wakefd_close(struct ferry__wakefd *wakefd)
 {
-    close(wakefd->readable);
-    close(wakefd->writable);
+    close_uncancelled(wakefd->readable);
+    close_uncancelled(wakefd->writable);
 }
 
 void ferry__wakefd_wake(const struct ferry__wakefd *wakefd)

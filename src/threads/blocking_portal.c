@@ -69,7 +69,7 @@ static int start(struct starter *starter)
     if (rc < 0) return rc;
     ferry__park(&starter->parker);
     if (starter->portal == NULL) {
-        pthread_join(thread, NULL);
+        ferry__thread_join(thread);
         return starter->result;
     }
     starter->portal->thread = thread;
@@ -109,7 +109,7 @@ void ferry__portal_end(ferry_portal *portal)
 {
     ferry_portal_stop(portal, false);
     if (ferry__portal_holds_this_thread(portal)) pthread_detach(portal->thread);
-    else if (is_of_this_process(portal)) pthread_join(portal->thread, NULL);
+    else if (is_of_this_process(portal)) ferry__thread_join(portal->thread);
     ferry_portal_unref(portal);
 }
 

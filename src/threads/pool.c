@@ -257,7 +257,7 @@ static void wait_until_made(struct ferry__pool *pool)
 {
     pthread_mutex_lock(&pool->mutex);
     pool->closing = true;
-    while (pool->making) pthread_cond_wait(&pool->made, &pool->mutex);
+    while (pool->making) ferry__thread_wait(&pool->made, &pool->mutex);
     pthread_mutex_unlock(&pool->mutex);
 }
 

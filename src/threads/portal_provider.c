@@ -9,6 +9,7 @@
  * ended, and waits for no other: their tasks may be in need of the new one. The rest is
  * joined by whoever frees the provider. */
 #include "threads/portal.h"
+#include "threads/thread.h"
 
 #include <ferry/error.h>
 #include <ferry/portal_provider.h>
@@ -206,7 +207,7 @@ static void drop_stopped(struct ferry_portal_provider *provider)
 /* The mutex is held. */
 static int lease(struct ferry_portal_provider *provider, ferry_portal **portal)
 {
-    while (provider->starting) pthread_cond_wait(&provider->started, &provider->mutex);
+    while (provider->starting) ferry__thread_wait(&provider->started, &provider->mutex);
     drop_stopped(provider);
     int rc = provider->portal ? 0 : start(provider);
     if (rc < 0) return rc;

@@ -44,6 +44,22 @@ int ferry__thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void
     return failed ? FERRY_E_NO_THREAD : 0;
 }
 
+void ferry__thread_join(pthread_t thread)
+{
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    pthread_join(thread, NULL);
+    pthread_setcancelstate(before, &before);
+}
+
+void ferry__thread_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    pthread_cond_wait(condition, mutex);
+    pthread_setcancelstate(before, &before);
+}
+
 void ferry__thread_set_name(const char *name)
 {
     char text[16] = "";

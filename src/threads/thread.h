@@ -16,6 +16,12 @@ size_t ferry__thread_stack_size(size_t wanted);
 int ferry__thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void *arg),
                         void *arg);
 
+/* Waits for its end, and for the condition. pthread_join and pthread_cond_wait end a
+ * thread that has been cancelled: one that has taken a mutex, or is the only one to know
+ * of a thread, must not end there. A pthread_cancel takes effect later, outside. */
+void ferry__thread_join(pthread_t thread);
+void ferry__thread_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
+
 /* The calling thread's, for the system to show: 15 bytes of it. */
 void ferry__thread_set_name(const char *name);
 

@@ -34,7 +34,7 @@ void ferry__worker_unref(struct ferry__worker *worker)
 
 void ferry__worker_join(struct ferry__worker *worker)
 {
-    pthread_join(worker->thread, NULL);
+    ferry__thread_join(worker->thread);
     ferry__worker_unref(worker);
 }
 
