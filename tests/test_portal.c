@@ -455,6 +455,26 @@ LOOP_TEST(stop,
     return 0;
 }
 
+LOOP_TEST(cancel_after_stop, "P7 P8: a stop that cancels comes after one that did not")
+{
+    for (int in_loop = 0; in_loop < 2; in_loop++) {
+        struct waiter waiter = {0};
+        struct caller caller;
+        ferry_portal *portal;
+        CHECK_OK(ferry_portal_enter(&portal));
+        start_caller(&caller, portal, wait_to_go, &waiter);
+        LOOP_UNTIL(counter_get(&waiter.begun));
+        CHECK_EQ_RC(in_thread(stop_gently, portal), 0);
+        CHECK_EQ_RC(ferry_portal_sleep_until_stopped(portal), 0);
+        CHECK_EQ_INT(counter_get(&waiter.ended), 0);
+        CHECK_EQ_RC(
+            in_loop ? stop_cancelling(portal) : in_thread(stop_cancelling, portal), 0);
+        CHECK_EQ_RC(await_caller(&caller), -ECANCELED);
+        CHECK_EQ_RC(ferry_portal_exit(portal, 0), 0);
+    }
+    return 0;
+}
+
 struct order {
     ferry_portal *portal;
     struct waiter before, also;
@@ -696,6 +716,17 @@ LOOP_TEST(host_cancelled,
     return 0;
 }
 
+/* Takes its time after it has been told to go. */
+static int end_slowly(void *arg)
+{
+    struct waiter *waiter = arg;
+    counter_add(&waiter->begun, 1);
+    int rc = ferry_event_wait(&waiter->go);
+    for (int i = 0; i < 50 && rc == 0; i++) rc = ferry_checkpoint();
+    counter_add(&waiter->ended, 1);
+    return rc < 0 ? rc : 7;
+}
+
 LOOP_TEST(exit_waits, "P9: leaving normally stops first, then waits for all tasks")
 {
     struct waiter waiters[3] = {0};
@@ -703,7 +734,7 @@ LOOP_TEST(exit_waits, "P9: leaving normally stops first, then waits for all task
     ferry_portal *portal;
     CHECK_OK(ferry_portal_enter(&portal));
     for (int i = 0; i < 3; i++)
-        start_caller(&callers[i], portal, wait_to_go, &waiters[i]);
+        start_caller(&callers[i], portal, end_slowly, &waiters[i]);
     for (int i = 0; i < 3; i++) LOOP_UNTIL(counter_get(&waiters[i].begun));
     for (int i = 0; i < 3; i++) CHECK_OK(ferry_event_set(&waiters[i].go));
     CHECK_EQ_RC(ferry_portal_exit(portal, 2), 2);
@@ -1125,7 +1156,15 @@ static int stop_own(void *portal)
 
 static int cancel_own(void *portal)
 {
+    ferry_future *future;
+    struct waiter waiter = {0};
+    CHECK_OK(ferry_portal_start_task_soon(portal, wait_to_go, &waiter, NULL, &future));
+    LOOP_UNTIL(counter_get(&waiter.begun));
     CHECK_EQ_RC(ferry_portal_stop(portal, true), 0);
+    CHECK_EQ_RC(ferry_future_result(future), -ECANCELED); /* at once */
+    CHECK_EQ_RC(ferry_future_await(future), -ECANCELED);
+    LOOP_UNTIL(counter_get(&waiter.ended));
+    ferry_future_unref(future);
     CHECK_EQ_RC(ferry_checkpoint(), -ECANCELED);
     return 6;
 }
