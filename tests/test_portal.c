@@ -1291,6 +1291,28 @@ LOOP_TEST(grace_in_time, "P27: where all end in time, none is cancelled, and it 
     return 0;
 }
 
+LOOP_TEST(grace_of_several,
+          "P27: tasks of the portal that stop it so do not wait for each "
+          "other, but for the rest")
+{
+    struct graced graced = {0};
+    ferry_future *stops[3];
+    start_graced(&graced);
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(ferry_portal_start_task_soon(graced.portal, stop_patiently,
+                                              graced.portal, NULL, &stops[i]));
+    CHECK_OK(ferry_portal_sleep_until_stopped(graced.portal));
+    for (int i = 0; i < GRACED; i++) {
+        CHECK(!ferry_future_done(stops[0]));
+        CHECK_OK(ferry_event_set(&graced.waiters[i].go));
+        CHECK_EQ_RC(ferry_future_await(graced.futures[i]), 7);
+    }
+    for (int i = 0; i < 3; i++) CHECK_EQ_RC(ferry_future_await(stops[i]), 0);
+    drop_futures(stops, 3);
+    check_graced(&graced, GRACED);
+    return 0;
+}
+
 LOOP_TEST(grace_cancelled,
           "P27: who waits is cancelled: the portal is stopped, its tasks "
           "are left alone")

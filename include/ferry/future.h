@@ -9,7 +9,9 @@
  * (ferry_future_await), and parks no thread. To wait for an unfinished future in the
  * thread of the loop that must finish it is refused with FERRY_E_LOOP_THREAD. Timeouts
  * of waits are seconds of real time; 0 or less only looks, infinity waits without
- * limit. */
+ * limit. A worker that waits for a task of its own loop's holds no virtual clock
+ * meanwhile; one that waits for a future of ferry_future_new's does, since nobody knows
+ * who will finish it. */
 #ifndef FERRY_FUTURE_H
 #define FERRY_FUTURE_H
 

@@ -49,13 +49,32 @@ int ferry__portal_check_waiting(const ferry_portal *portal)
 
 /* ---- what it carries ---- */
 
-/* In the frame of a task that waits until no more than so many are carried. */
+/* In the frame of a task that waits until nothing is carried; or nothing but tasks that
+ * wait so themselves, who would wait for each other. */
 struct drain {
     struct ferry__wait wait;
     struct ferry__link link;
     struct ferry_portal *portal;
-    size_t most;
+    bool but_draining;
 };
+
+static bool is_drained(const struct drain *drain)
+{
+    size_t most = drain->but_draining ? drain->portal->carried_drains : 0;
+    return drain->portal->carrying <= most;
+}
+
+static void wake_drained(struct ferry_portal *portal)
+{
+    struct ferry__link *link, *next;
+    for (link = portal->drains.first; link; link = next) {
+        struct drain *drain = ferry__container_of(link, struct drain, link);
+        next = link->next;
+        if (!is_drained(drain)) continue;
+        ferry__list_remove(&portal->drains, link);
+        ferry__wake(&drain->wait, 0);
+    }
+}
 
 void ferry__portal_carry(struct ferry_portal *portal, struct ferry__link *place)
 {
@@ -65,15 +84,8 @@ void ferry__portal_carry(struct ferry_portal *portal, struct ferry__link *place)
 
 void ferry__portal_put_down(struct ferry_portal *portal)
 {
-    struct ferry__link *link, *next;
     portal->carrying--;
-    for (link = portal->drains.first; link; link = next) {
-        struct drain *drain = ferry__container_of(link, struct drain, link);
-        next = link->next;
-        if (portal->carrying > drain->most) continue;
-        ferry__list_remove(&portal->drains, link);
-        ferry__wake(&drain->wait, 0);
-    }
+    wake_drained(portal);
 }
 
 static bool stop_draining(struct ferry__wait *wait)
@@ -83,14 +95,15 @@ static bool stop_draining(struct ferry__wait *wait)
     return true;
 }
 
-/* Waits until no more than so many are carried; lets others run at least once. */
-static int drain(struct ferry_portal *portal, struct ferry__task *task, size_t most,
-                 bool (*abort)(struct ferry__wait *wait))
+/* Lets others run at least once. */
+static int drain(struct ferry_portal *portal, struct ferry__task *task,
+                 bool but_draining, bool (*abort)(struct ferry__wait *wait))
 {
-    struct drain waiter = {
-        .wait = ferry__wait_for(task, abort), .portal = portal, .most = most};
-    if (portal->carrying <= most) ferry__wake(&waiter.wait, 0);
-    else ferry__list_append(&portal->drains, &waiter.link);
+    struct drain waiter = {.wait = ferry__wait_for(task, abort),
+                           .portal = portal,
+                           .but_draining = but_draining};
+    ferry__list_append(&portal->drains, &waiter.link);
+    wake_drained(portal);
     return ferry__wait(&waiter.wait);
 }
 
@@ -200,20 +213,27 @@ struct grace {
 };
 
 /* In a task of the loop's. One that the portal carries itself is in nobody's way. */
+static int drain_for(struct ferry_portal *portal, struct ferry__task *task,
+                     double seconds)
+{
+    ferry_cancel_scope scope = {0};
+    bool carried = ferry__portal_carries(portal, task);
+    portal->carried_drains += carried;
+    ferry_move_on_after(&scope, seconds);
+    int rc = drain(portal, task, true, stop_draining);
+    rc = ferry_cancel_scope_exit(&scope, rc);
+    portal->carried_drains -= carried;
+    return scope.cancelled_caught ? cancel_carried(portal, task) : rc;
+}
+
 static int stop_within(void *arg)
 {
     struct grace *grace = arg;
-    struct ferry_portal *portal = grace->portal;
     struct ferry__task *task = ferry__task_current();
-    size_t most = ferry__portal_carries(portal, task) ? 1 : 0;
-    ferry_cancel_scope scope = {0};
-    close_to_new(portal);
-    take_in(portal, task);
-    stop_here(portal, false);
-    ferry_move_on_after(&scope, grace->seconds);
-    int rc = drain(portal, task, most, stop_draining);
-    rc = ferry_cancel_scope_exit(&scope, rc);
-    return scope.cancelled_caught ? cancel_carried(portal, task) : rc;
+    close_to_new(grace->portal);
+    take_in(grace->portal, task);
+    stop_here(grace->portal, false);
+    return drain_for(grace->portal, task, grace->seconds);
 }
 
 static int stop_within_here(struct grace *grace)
@@ -288,7 +308,7 @@ int ferry_portal_exit(ferry_portal *portal, int rc)
     if (rc < 0) stop_here(portal, true);
     ferry__portal_take_in_posts(portal, task);
     stop_here(portal, false);
-    drain(portal, task, 0, NULL);
+    drain(portal, task, false, NULL);
     ferry__block_leave(task, &portal->block);
     ferry__scope_close(&portal->scope);
     ferry_portal_unref(portal);

@@ -39,7 +39,8 @@ struct ferry_portal {
     struct ferry_cancel_scope scope;
     struct ferry__list carried; /* portal tasks, from their start to their end */
     size_t carrying;
-    struct ferry__list drains; /* who waits for there to be fewer (portal.c) */
+    struct ferry__list drains; /* who waits for there to be none (portal.c) */
+    size_t carried_drains;     /* tasks that are carried and wait so themselves */
     ferry_event stopped;
     struct ferry__wait *leaving; /* the exit, until all posts have been delivered */
 
