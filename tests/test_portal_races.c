@@ -3,6 +3,7 @@
 #include "harness.h"
 #include <ferry/backend.h>
 #include <math.h>
+#include <sys/wait.h>
 
 static ferry_portal *start_portal(void)
 {
@@ -234,5 +235,95 @@ PLAIN_TEST(cancelled_in_enter, "V3 V6: a thread that is cancelled while it waits
     CHECK_EQ_RC(end_cancelled(&cancelled, second), -7);
     CHECK_EQ_RC(enter(provider), -7);
     ferry_portal_provider_unref(provider);
+    return 0;
+}
+
+/* ---- forks ---- */
+
+static int enter_nothing(void *self, void **value)
+{
+    (void)self, (void)value;
+    return 0;
+}
+
+static int pass_on(void *self, int rc)
+{
+    (void)self;
+    return rc;
+}
+
+struct family {
+    ferry_portal *portal;
+    ferry_future *future; /* of a task that runs for ever */
+    ferry_wrapped_context_manager wrapped;
+    ferry_portal_provider *provider;
+};
+
+static int await_lost(void *arg)
+{
+    struct family *family = arg;
+    return ferry_future_await(family->future);
+}
+
+static int give_zero(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int use_portal(ferry_portal_provider *provider)
+{
+    ferry_portal *portal;
+    CHECK_OK(ferry_portal_provider_enter(provider, &portal));
+    CHECK_EQ_RC(ferry_portal_call(portal, give_zero, NULL), 0);
+    return ferry_portal_provider_exit(provider, 0);
+}
+
+static int be_a_child(void *arg)
+{
+    struct family *family = arg;
+    CHECK_EQ_RC(ferry_future_wait(family->future, 0), -ETIMEDOUT);
+    CHECK_EQ_RC(ferry_future_result(family->future), FERRY_E_PORTAL_CLOSED);
+    CHECK_EQ_RC(ferry_future_join(family->future, INFINITY), FERRY_E_PORTAL_CLOSED);
+    CHECK_EQ_RC(test_run(await_lost, family, NULL), FERRY_E_PORTAL_CLOSED);
+    CHECK_EQ_RC(ferry_portal_wrapped_exit(&family->wrapped, 0), FERRY_E_PORTAL_CLOSED);
+    CHECK(ferry_future_cancel(family->future));
+    CHECK_EQ_RC(ferry_future_result(family->future), -ECANCELED);
+    CHECK_EQ_RC(ferry_stop_blocking_portal(family->portal, 0), 0);
+    CHECK_EQ_RC(use_portal(family->provider), 0);
+    return 42;
+}
+
+static void begin_family(struct family *family)
+{
+    static const ferry_async_context_manager manager = {enter_nothing, pass_on};
+    struct gate running = GATE_INIT;
+    family->portal = start_portal();
+    CHECK_OK(ferry_portal_start_task_soon(family->portal, sleep_forever, &running, NULL,
+                                          &family->future));
+    gate_wait(&running);
+    CHECK_OK(ferry_portal_wrapped_enter(family->portal, &family->wrapped, &manager, NULL,
+                                        NULL));
+    CHECK_OK(ferry_portal_provider_new(
+        &(ferry_portal_provider_options){.run.backend = test_backend(),
+                                         .linger = INFINITY},
+        &family->provider));
+    CHECK_EQ_RC(use_portal(family->provider), 0);
+}
+
+BACKEND_TEST(forked,
+             "T37: in a forked child no wait for the parent's tasks hangs, and a "
+             "provider starts a portal of the child's")
+{
+    struct family family = {.future = NULL};
+    char output[1000];
+    begin_family(&family);
+    int status = test_in_child(be_a_child, &family, output, sizeof output);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 42) FAIL("%s", output);
+    CHECK_EQ_RC(ferry_portal_wrapped_exit(&family.wrapped, 0), 0);
+    CHECK(ferry_future_cancel(family.future));
+    ferry_future_unref(family.future);
+    CHECK_EQ_RC(ferry_stop_blocking_portal(family.portal, 0), 0);
+    ferry_portal_provider_unref(family.provider);
     return 0;
 }

@@ -7,9 +7,11 @@
  *
  * Waiting blocks the calling thread, whichever it is; a task awaits instead
  * (ferry_future_await), and parks no thread. To wait for an unfinished future in the
- * thread of the loop that must finish it is refused with FERRY_E_LOOP_THREAD. Timeouts
- * of waits are seconds of real time; 0 or less only looks, infinity waits without
- * limit. A worker that waits for a task of its own loop's holds no virtual clock
+ * thread of the loop that must finish it is refused with FERRY_E_LOOP_THREAD; in a
+ * forked child, where its parent's tasks do not run, with FERRY_E_PORTAL_CLOSED.
+ *
+ * Timeouts of waits are seconds of real time; 0 or less only looks, infinity waits
+ * without limit. A worker that waits for a task of its own loop's holds no virtual clock
  * meanwhile; one that waits for a future of ferry_future_new's does, since nobody knows
  * who will finish it. */
 #ifndef FERRY_FUTURE_H

@@ -38,15 +38,21 @@ void ferry_token_unref(ferry_token *token)
     free(token);
 }
 
+bool ferry__token_is_of_this_process(const ferry_token *token)
+{
+    return token->generation == ferry__forks();
+}
+
 bool ferry__token_push(ferry_token *token, struct ferry__message *message)
 {
-    return token->generation == ferry__forks() &&
+    return ferry__token_is_of_this_process(token) &&
            ferry__inbox_push(&token->inbox, message);
 }
 
 bool ferry__token_is_closed(ferry_token *token)
 {
-    return token->generation != ferry__forks() || ferry__inbox_is_closed(&token->inbox);
+    return !ferry__token_is_of_this_process(token) ||
+           ferry__inbox_is_closed(&token->inbox);
 }
 
 double ferry__token_now(ferry_token *token)
@@ -57,7 +63,7 @@ double ferry__token_now(ferry_token *token)
 
 void ferry__token_check_process(const ferry_token *token, const char *what)
 {
-    if (token->generation != ferry__forks())
+    if (!ferry__token_is_of_this_process(token))
         ferry__fatal(
             "a forked child returned from %s of its parent's: end it with _exit or "
             "exec",

@@ -28,6 +28,10 @@ ferry_token *ferry__token_new(double (*now)(void));
  * caller's. */
 bool ferry__token_push(ferry_token *token, struct ferry__message *message);
 bool ferry__token_is_closed(ferry_token *token);
+
+/* False: it is of a loop that runs in this forked child's parent only, and nothing comes
+ * from there. */
+bool ferry__token_is_of_this_process(const ferry_token *token);
 double ferry__token_now(ferry_token *token);
 
 /* A forked child has come back from `what` of a loop that runs in its parent only, and

@@ -1,5 +1,4 @@
 /* Portals with a thread and a loop of their own.  SPDX-License-Identifier: MIT */
-#include "loop/forks.h"
 #include "threads/portal.h"
 #include "threads/thread.h"
 
@@ -99,17 +98,12 @@ bool ferry__portal_holds_this_thread(const ferry_portal *portal)
            ferry__absence_from(portal->token).worker;
 }
 
-/* In a forked child there is no such thread. */
-static bool is_of_this_process(const ferry_portal *portal)
-{
-    return portal->token->generation == ferry__forks();
-}
-
 void ferry__portal_end(ferry_portal *portal)
 {
     ferry_portal_stop(portal, false);
     if (ferry__portal_holds_this_thread(portal)) pthread_detach(portal->thread);
-    else if (is_of_this_process(portal)) ferry__thread_join(portal->thread);
+    else if (ferry__token_is_of_this_process(portal->token))
+        ferry__thread_join(portal->thread);
     ferry_portal_unref(portal);
 }
 

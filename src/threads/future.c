@@ -72,6 +72,11 @@ static struct step advance(struct ferry_future *future, enum ferry__future_stage
     return (struct step){.from = before, .call_back = call_back};
 }
 
+bool ferry__future_is_lost(const struct ferry_future *future)
+{
+    return future->token && !ferry__token_is_of_this_process(future->token);
+}
+
 bool ferry__future_begin(struct ferry_future *future)
 {
     pthread_mutex_lock(&future->mutex);

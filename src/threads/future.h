@@ -72,6 +72,9 @@ ferry__future_stage(const struct ferry_future *future)
                                                           memory_order_acquire);
 }
 
+/* In a forked child: its task is the parent's, and it will not be finished here. */
+bool ferry__future_is_lost(const struct ferry_future *future);
+
 /* The task's function is about to run. False: it must not, the future is finished. */
 bool ferry__future_begin(struct ferry_future *future);
 

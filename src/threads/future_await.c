@@ -61,6 +61,8 @@ int ferry_future_await(ferry_future *future)
     int rc = ferry__task_here(&task);
     if (rc < 0) return rc;
     if (ferry__task_is_cancelled(task)) return ferry_checkpoint();
+    if (ferry__future_is_lost(future) && !ferry_future_done(future))
+        return FERRY_E_PORTAL_CLOSED;
     ferry_future_ref(future); /* its other owners may let go meanwhile */
     rc = await(task, future);
     if (rc == 0) rc = future->result;

@@ -27,8 +27,8 @@ static void arrive(struct ferry__gathering *gathering, struct ferry__gathered *m
 }
 
 /* Where it is the loop's own thread that ends its worker's wait, the worker is back
- * before anything else runs there, be it parked yet or not: a virtual clock must not jump
- * in between. */
+ * before anything else runs there, be it parked yet or not: a virtual clock must not
+ * jump in between. */
 static void come_back(struct ferry__gathering *gathering)
 {
     struct ferry__worker *worker = gathering->absence.worker;
@@ -150,6 +150,17 @@ static void go(struct ferry__gathering *gathering)
     if (absent) ferry__absence_begin_waiting(&gathering->absence);
 }
 
+static bool needs_a_lost_one(const struct ferry__gathering *gathering)
+{
+    for (size_t i = 0; i < gathering->count; i++) {
+        const struct ferry_future *future = gathering->members[i].future;
+        if (ferry__future_is_lost(future) &&
+            ferry__future_stage(future) < gathering->stage)
+            return true;
+    }
+    return false;
+}
+
 static void leave(struct ferry__gathering *gathering, size_t count)
 {
     struct ferry__worker *worker = ferry__worker_current();
@@ -223,6 +234,7 @@ int ferry__gathering_wait(struct ferry__gathering *gathering, size_t count,
     if (timeout <= 0) return -ETIMEDOUT;
     struct ferry__tasks *here = ferry__tasks_current();
     if (here && needs(gathering, here->loop.token)) return FERRY_E_LOOP_THREAD;
+    if (needs_a_lost_one(gathering)) return FERRY_E_PORTAL_CLOSED;
     leave(gathering, count);
     int rc = park(gathering, count, timeout);
     be_back(gathering);

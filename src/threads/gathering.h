@@ -46,8 +46,8 @@ void ferry__gathering_begin(struct ferry__gathering *gathering,
                             struct ferry_future *const *futures, size_t count,
                             enum ferry__future_stage stage);
 
-/* Waits until there have been so many arrivals: 0, -ETIMEDOUT, or
- * FERRY_E_LOOP_THREAD. */
+/* Waits until there have been so many arrivals: 0, -ETIMEDOUT, FERRY_E_LOOP_THREAD, or
+ * in a forked child FERRY_E_PORTAL_CLOSED. */
 int ferry__gathering_wait(struct ferry__gathering *gathering, size_t count,
                           double timeout);
 

@@ -195,12 +195,13 @@ static int start(struct ferry_portal_provider *provider)
     return rc;
 }
 
-/* An idle portal that somebody has stopped is of no use to the next. The mutex is
- * held. */
+/* An idle portal that somebody has stopped is of no use to the next, nor is in a forked
+ * child one of its parent's. The mutex is held. */
 static void drop_stopped(struct ferry_portal_provider *provider)
 {
-    if (provider->portal && provider->leases == 0 &&
-        ferry__portal_check(provider->portal) < 0)
+    ferry_portal *portal = provider->portal;
+    if (portal && provider->leases == 0 &&
+        (ferry__portal_check(portal) < 0 || ferry__token_is_closed(portal->token)))
         retire(provider);
 }
 

@@ -68,8 +68,8 @@ bool ferry__worker_take_back(struct ferry__worker *worker, struct ferry__job *jo
 /* Loop: ends an idle worker. */
 void ferry__worker_quit(struct ferry__worker *worker);
 
-/* Around users' code that a worker runs; and the end of the thread, if that code has left
- * a pthread_cancel pending. */
+/* Around users' code that a worker runs; and the end of the thread, if that code has
+ * left a pthread_cancel pending. */
 void ferry__worker_set_cancellable(bool cancellable);
 void ferry__worker_end_if_cancelled(void);
 

@@ -132,8 +132,8 @@ int ferry_portal_wrapped_exit(ferry_wrapped_context_manager *wrapped, int rc)
     struct ferry__tasks *here = ferry__tasks_current();
     if (here && here->loop.token == open->task.future.token) return FERRY_E_LOOP_THREAD;
     push_leave(open, rc);
-    ferry_future_join(&open->task.future, INFINITY);
-    int result = open->result;
+    int lost = ferry_future_join(&open->task.future, INFINITY);
+    int result = lost < 0 ? lost : open->result;
     *wrapped = (ferry_wrapped_context_manager){0};
     ferry_future_unref(&open->task.future);
     return result;
