@@ -327,3 +327,85 @@ BACKEND_TEST(forked,
     ferry_portal_provider_unref(family.provider);
     return 0;
 }
+
+/* ---- on_start and on_end that wait for their loop ---- */
+
+struct thread_bound {
+    ferry_token *token;
+    ferry_portal *portal;
+    struct counter calls;
+};
+
+static int sleep_a_while(void *arg)
+{
+    counter_add(arg, 1);
+    return ferry_sleep(0.01);
+}
+
+/* In each way in which a thread can wait. */
+static int wait_for_loop(void *arg)
+{
+    struct thread_bound *bound = arg;
+    ferry_future *future;
+    CHECK_EQ_RC(ferry_from_thread_run_token(bound->token, sleep_a_while, &bound->calls),
+                0);
+    CHECK_EQ_RC(ferry_portal_call(bound->portal, sleep_a_while, &bound->calls), 0);
+    CHECK_OK(ferry_portal_start_task_soon(bound->portal, sleep_a_while, &bound->calls,
+                                          NULL, &future));
+    CHECK_EQ_RC(ferry_future_result(future), 0);
+    ferry_future_unref(future);
+    CHECK(!ferry_is_worker_thread());
+    return 0;
+}
+
+static void wait_at_end(void *arg)
+{
+    wait_for_loop(arg);
+}
+
+static int start_and_stop(struct thread_bound *bound)
+{
+    ferry_worker *worker;
+    CHECK_EQ_RC(
+        ferry_worker_start(&worker, &(ferry_worker_options){.on_start = wait_for_loop,
+                                                            .on_end = wait_at_end,
+                                                            .arg = bound}),
+        0);
+    CHECK_EQ_RC(ferry_worker_stop(worker), 0);
+    ferry_worker_unref(worker);
+    return 0;
+}
+
+LOOP_TEST(waits_in_on_start,
+          "T45 M2: on_start and on_end may wait for their loop, whose "
+          "virtual clock goes on")
+{
+    struct thread_bound bound = {.token = ferry_current_token()};
+    CHECK_OK(ferry_portal_enter(&bound.portal));
+    start_and_stop(&bound);
+    CHECK_EQ_INT(counter_get(&bound.calls), 6);
+    ferry_token_unref(bound.token);
+    return ferry_portal_exit(bound.portal, 0);
+}
+
+static int stop_own(void *arg)
+{
+    return ferry_stop_blocking_portal(arg, 0);
+}
+
+static int start_that_stops(void *arg)
+{
+    ferry_worker *worker;
+    return ferry_worker_start(&worker,
+                              &(ferry_worker_options){.on_start = stop_own, .arg = arg});
+}
+
+BACKEND_TEST(stopped_in_on_start, "P13: an on_start may not stop the portal whose loop "
+                                  "waits for it")
+{
+    ferry_portal *portal = start_portal();
+    CHECK_EQ_RC(ferry_portal_call(portal, start_that_stops, portal),
+                FERRY_E_LOOP_THREAD);
+    CHECK_EQ_RC(ferry_stop_blocking_portal(portal, 0), 0);
+    return 0;
+}

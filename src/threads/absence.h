@@ -1,8 +1,9 @@
-/* A worker whose job waits for its own loop.  SPDX-License-Identifier: MIT
+/* A worker that waits for its own loop.  SPDX-License-Identifier: MIT
  *
- * Meanwhile the job holds no virtual clock, and as long as what it waits for may wait in
- * its turn, the worker will not come free by itself (T28). The loop's thread begins and
- * ends an absence; it lies with whatever the worker waits for. */
+ * Meanwhile its job, or its on_start or on_end, holds no virtual clock, and as long as
+ * what it waits for may wait in its turn, the worker will not come free by itself
+ * (T28). The loop's thread begins and ends an absence; it lies with whatever the worker
+ * waits for. */
 #ifndef FERRY_SRC_THREADS_ABSENCE_H
 #define FERRY_SRC_THREADS_ABSENCE_H
 
@@ -13,7 +14,7 @@ struct ferry__absence {
     bool held_clock;
 };
 
-/* The calling thread's, if it is a worker of that loop's in a job. Any thread. */
+/* The calling thread's, if it is a worker of that loop's. Any thread. */
 struct ferry__absence ferry__absence_from(const ferry_token *token);
 
 /* Loop. */

@@ -49,13 +49,14 @@ void ferry__dedicated_end(struct ferry__worker *worker)
 
 /* ---- the loop's side ---- */
 
-/* While on_start or on_end runs. */
-static void hold_clock(struct ferry__dedicated *dedicated, bool hold)
+bool ferry__dedicated_hold_clock(struct ferry__dedicated *dedicated, bool hold)
 {
-    if (dedicated->holds_clock == hold) return;
+    bool held = dedicated->holds_clock;
+    if (held == hold) return held;
     dedicated->holds_clock = hold;
     if (hold) dedicated->tasks->loop.holds++;
     else dedicated->tasks->loop.holds--;
+    return held;
 }
 
 static void begun(struct ferry__message *message, bool refused)
@@ -63,7 +64,7 @@ static void begun(struct ferry__message *message, bool refused)
     struct ferry__worker *worker = ferry__container_of(message, struct ferry__worker,
                                                        started);
     struct ferry__dedicated *dedicated = worker->pool->dedicated;
-    hold_clock(dedicated, false);
+    ferry__dedicated_hold_clock(dedicated, false);
     ferry__wake(dedicated->starter, dedicated->result);
     if (dedicated->result >= 0) ferry__pool_worker_started(message, refused);
 }
@@ -71,14 +72,15 @@ static void begun(struct ferry__message *message, bool refused)
 void ferry__dedicated_is_idle(struct ferry__worker *worker)
 {
     struct ferry__dedicated *dedicated = worker->pool->dedicated;
-    if (dedicated->closed && ferry__pool_quit_idle(worker)) hold_clock(dedicated, true);
+    if (dedicated->closed && ferry__pool_quit_idle(worker))
+        ferry__dedicated_hold_clock(dedicated, true);
 }
 
 void ferry__dedicated_is_gone(struct ferry__worker *worker)
 {
     struct ferry__dedicated *dedicated = worker->pool->dedicated;
     dedicated->closed = true;
-    hold_clock(dedicated, true);
+    ferry__dedicated_hold_clock(dedicated, true);
     ferry__pool_fail_queue(worker->pool, FERRY_E_CLOSED);
 }
 
@@ -94,7 +96,7 @@ void ferry__dedicated_has_ended(struct ferry__worker *worker)
     struct ferry__link *link;
     dedicated->closed = true;
     dedicated->worker = NULL;
-    hold_clock(dedicated, false);
+    ferry__dedicated_hold_clock(dedicated, false);
     while ((link = ferry__list_take_first(&dedicated->stoppers)))
         ferry__wake(&ferry__container_of(link, struct stopper, link)->wait, 0);
 }
@@ -158,7 +160,7 @@ static int start_thread(ferry_worker *worker, struct ferry__task *task)
     dedicated->starter = &wait;
     dedicated->worker = ferry__pool_make(worker->pool);
     if (dedicated->worker == NULL) return FERRY_E_NO_THREAD;
-    hold_clock(dedicated, true);
+    ferry__dedicated_hold_clock(dedicated, true);
     return ferry__wait(&wait);
 }
 

@@ -63,6 +63,10 @@ void ferry__dedicated_is_gone(struct ferry__worker *worker);
 /* on_end is over: the thread's last message. */
 void ferry__dedicated_has_ended(struct ferry__worker *worker);
 
+/* Whether on_start or on_end holds a virtual clock still, from now on; gives whether it
+ * did. */
+bool ferry__dedicated_hold_clock(struct ferry__dedicated *dedicated, bool hold);
+
 /* ---- for calls ---- */
 
 /* 0 if the current loop may give it jobs now, else FERRY_E_CLOSED or _WRONG_LOOP. */

@@ -163,7 +163,7 @@ static bool needs_a_lost_one(const struct ferry__gathering *gathering)
 
 static void leave(struct ferry__gathering *gathering, size_t count)
 {
-    struct ferry__worker *worker = ferry__worker_current();
+    struct ferry__worker *worker = ferry__worker_here();
     if (worker == NULL || !needs(gathering, worker->pool->token)) return;
     pthread_mutex_lock(&gathering->mutex);
     gathering->absence = (struct ferry__absence){.worker = worker};

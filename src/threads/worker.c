@@ -10,16 +10,22 @@
 
 struct ferry__job ferry__slot_parked, ferry__slot_gone, ferry__slot_quit;
 
-static _Thread_local struct ferry__worker *current;
+static _Thread_local struct ferry__worker *here;
 
-__attribute__((noinline)) struct ferry__worker *ferry__worker_current(void)
+__attribute__((noinline)) struct ferry__worker *ferry__worker_here(void)
 {
-    return current;
+    return here;
 }
 
-__attribute__((noinline)) static void set_current(struct ferry__worker *worker)
+__attribute__((noinline)) static void set_here(struct ferry__worker *worker)
 {
-    current = worker;
+    here = worker;
+}
+
+struct ferry__worker *ferry__worker_current(void)
+{
+    struct ferry__worker *worker = ferry__worker_here();
+    return worker && worker->job ? worker : NULL;
 }
 
 void ferry__worker_unref(struct ferry__worker *worker)
@@ -122,7 +128,6 @@ static void leave_job(struct ferry__worker *worker)
     worker->job->context = NULL;
     ferry__context_unref(context);
     ferry__context_swap_slot(NULL);
-    set_current(NULL);
     ferry__stamp_end(&worker->stamp);
     worker->job = NULL;
 }
@@ -195,7 +200,6 @@ static int call(struct ferry__worker *worker, struct ferry__job *job)
 static struct ferry__job *run_job(struct ferry__worker *worker, struct ferry__job *job)
 {
     worker->job = job;
-    set_current(worker);
     ferry__context_swap_slot(&job->context);
     ferry__pool_help(worker->pool);
     bool named = job->name[0]; /* else the kernel is asked for nothing */
@@ -208,6 +212,7 @@ static struct ferry__job *run_job(struct ferry__worker *worker, struct ferry__jo
 /* The loop's reference goes with the last message to it, or here if that is refused. */
 static void depart(struct ferry__worker *worker, bool told)
 {
+    set_here(NULL);
     ferry__stamp_leave(&worker->pool->token->gauges, &worker->stamp);
     if (!told) ferry__worker_unref(worker);
     ferry__pool_leave(worker);
@@ -261,6 +266,7 @@ static void serve(struct ferry__worker *worker)
 void *ferry__worker_main(void *arg)
 {
     struct ferry__worker *worker = arg;
+    set_here(worker);
     ferry__worker_set_cancellable(false);
     ferry__thread_set_name(worker->pool->name);
     ferry__thread_set_sigmask(&worker->pool->sigmask);
@@ -302,6 +308,6 @@ size_t ferry_abandoned_count(void)
 
 void ferry__worker_forget(void)
 {
-    current = NULL;
+    here = NULL;
     atomic_store_explicit(&ferry__abandoned, 0, memory_order_relaxed);
 }

@@ -59,6 +59,9 @@ void ferry__worker_join(struct ferry__worker *worker);
 /* The worker that this thread is, while it runs a job; NULL otherwise. */
 struct ferry__worker *ferry__worker_current(void);
 
+/* The same outside of jobs too: in on_start and on_end. */
+struct ferry__worker *ferry__worker_here(void);
+
 /* Loop: puts a job into the slot. False: the worker has ended. */
 bool ferry__worker_hand(struct ferry__worker *worker, struct ferry__job *job);
 
