@@ -48,6 +48,12 @@ demo)
 check)
     need check has_library check
     need libssl-dev has_library libcrypto
+    need libmicrohttpd-dev has_library libmicrohttpd
+    need libjansson-dev has_library jansson
+    need libsqlite3-dev has_library sqlite3
+    need sqlite3 has_command sqlite3
+    need curl has_command curl
+    need wrk has_command wrk
     need clang has_command clang
     need "$(tsan_package)" has_tsan
     need valgrind has_command valgrind
