@@ -33,8 +33,8 @@ static const char schema[] =
 static const char *const texts[STATEMENTS] = {
     [ADD] = "INSERT INTO notes (text) VALUES (?2) RETURNING id, created, text",
     [FIND] = "SELECT id, created, text FROM notes WHERE id = ?1",
-    [LIST] = "SELECT id, created, text FROM notes"
-             " WHERE id > ?1 AND (?2 IS NULL OR instr(text, ?2)) ORDER BY id",
+    [LIST] = ("SELECT id, created, text FROM notes"
+              " WHERE id > ?1 AND (?2 IS NULL OR instr(text, ?2)) ORDER BY id"),
 };
 
 static bool cancelled(void)
