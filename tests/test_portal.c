@@ -1313,6 +1313,23 @@ LOOP_TEST(grace_of_several,
     return 0;
 }
 
+LOOP_TEST(grace_is_up, "P27: nor does one whose time is up cancel another that waits so")
+{
+    struct graced graced = {0};
+    ferry_future *patient, *hasty;
+    start_graced(&graced);
+    CHECK_OK(ferry_portal_start_task_soon(graced.portal, stop_patiently, graced.portal,
+                                          NULL, &patient));
+    CHECK_OK(ferry_portal_start_task_soon(graced.portal, stop_now, graced.portal, NULL,
+                                          &hasty));
+    CHECK_EQ_RC(ferry_future_await(hasty), GRACED);
+    CHECK_EQ_RC(ferry_future_await(patient), 0);
+    ferry_future_unref(hasty);
+    ferry_future_unref(patient);
+    check_graced(&graced, 0);
+    return 0;
+}
+
 LOOP_TEST(grace_cancelled,
           "P27: who waits is cancelled: the portal is stopped, its tasks "
           "are left alone")

@@ -107,15 +107,15 @@ static int drain(struct ferry_portal *portal, struct ferry__task *task,
     return ferry__wait(&waiter.wait);
 }
 
-/* Cancels all but `except`, and gives how many that were. Nothing leaves the list
- * meanwhile: tasks end between callbacks, not in them. */
-static int cancel_carried(struct ferry_portal *portal, const struct ferry__task *except)
+/* Cancels all, or all but those that drain themselves, and gives how many that were.
+ * Nothing leaves the list meanwhile: tasks end between callbacks, not in them. */
+static int cancel_carried(struct ferry_portal *portal, bool but_draining)
 {
     int cancelled = 0;
     for (struct ferry__link *link = portal->carried.first; link; link = link->next) {
         struct ferry__portal_task *carried = ferry__container_of(
             link, struct ferry__portal_task, place);
-        if (carried->task != except && ferry_future_cancel(&carried->future))
+        if (!(but_draining && carried->drains) && ferry_future_cancel(&carried->future))
             cancelled++;
     }
     return cancelled;
@@ -133,7 +133,7 @@ static void close_to_new(struct ferry_portal *portal)
 static void stop_here(struct ferry_portal *portal, bool cancel_remaining)
 {
     ferry_event_set(&portal->stopped);
-    if (cancel_remaining) cancel_carried(portal, NULL);
+    if (cancel_remaining) cancel_carried(portal, false);
 }
 
 /* The flag is cleared before what was asked is read: who asks later pushes again. */
@@ -167,7 +167,7 @@ int ferry_portal_stop(ferry_portal *portal, bool cancel_remaining)
     close_to_new(portal);
     if (cancel_remaining) {
         atomic_store_explicit(&portal->cancel_asked, true, memory_order_relaxed);
-        if (is_here(portal)) cancel_carried(portal, NULL);
+        if (is_here(portal)) cancel_carried(portal, false);
     }
     push_stop(portal);
     return 0;
@@ -212,20 +212,32 @@ struct grace {
     double seconds;
 };
 
-/* In a task of the loop's. One that the portal carries itself is in nobody's way. */
+/* One that the portal carries itself is in nobody's way, neither this one's nor that of
+ * another that does the same. */
+static void set_draining(struct ferry_portal *portal, struct ferry__task *task,
+                         bool drains)
+{
+    if (!ferry__portal_carries(portal, task)) return;
+    struct ferry__portal_task *carried = task->owner;
+    carried->drains = drains;
+    if (drains) portal->carried_drains++;
+    else portal->carried_drains--;
+}
+
 static int drain_for(struct ferry_portal *portal, struct ferry__task *task,
                      double seconds)
 {
     ferry_cancel_scope scope = {0};
-    bool carried = ferry__portal_carries(portal, task);
-    portal->carried_drains += carried;
+    set_draining(portal, task, true);
     ferry_move_on_after(&scope, seconds);
     int rc = drain(portal, task, true, stop_draining);
     rc = ferry_cancel_scope_exit(&scope, rc);
-    portal->carried_drains -= carried;
-    return scope.cancelled_caught ? cancel_carried(portal, task) : rc;
+    if (scope.cancelled_caught) rc = cancel_carried(portal, true);
+    set_draining(portal, task, false);
+    return rc;
 }
 
+/* In a task of the loop's. */
 static int stop_within(void *arg)
 {
     struct grace *grace = arg;

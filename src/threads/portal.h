@@ -81,6 +81,7 @@ struct ferry__portal_task {
     struct ferry__asker *asker;    /* NULL: nobody, or nobody any more */
     struct ferry__starter starter; /* told: NULL if nobody waits for the start alone */
     struct ferry__task *task;      /* from its start to its end */
+    bool drains;                   /* waits in ferry_portal_stop_within */
     struct ferry__link place;      /* among the portal's */
 };
 
