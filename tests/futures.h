@@ -4,7 +4,6 @@
 
 #include "harness.h"
 #include <math.h>
-#include <sched.h>
 
 /* Each waits for that long until the future is finished (join: until its task has ended)
  * and gives 0 or an error of the wait's own. */
@@ -64,22 +63,6 @@ static inline int sleep_on(void *arg)
 {
     (void)arg;
     return ferry_sleep(INFINITY);
-}
-
-/* Whether that thread waits in the kernel, seen so a few times running. */
-static inline bool is_asleep(pid_t id)
-{
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)id);
-    for (int i = 0; i < 5; i++) {
-        FILE *file = fopen(path, "r");
-        if (file == NULL) SKIP("there is no /proc");
-        char *end = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
-        fclose(file);
-        if (end == NULL || end[2] != 'S') return false;
-        sched_yield();
-    }
-    return true;
 }
 
 #endif

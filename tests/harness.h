@@ -170,6 +170,10 @@ struct test_thread *spawn_thread(ferry_fn *fn, void *arg);
 /* How many threads this process has. */
 int test_thread_count(void);
 
+/* Whether the thread with that id waits in the kernel: seen so a few times running, for
+ * it may wait for a moment on its way elsewhere. */
+bool test_is_asleep(pid_t id);
+
 /* ---- behind the macros ---- */
 
 enum test_kind { TEST__PLAIN, TEST__BACKEND, TEST__LOOP };

@@ -5,6 +5,7 @@
 #include "leftovers.h"
 #include "harness.h"
 #include <dirent.h>
+#include <sched.h>
 
 #ifdef FERRY_TEST_UV
 #include <uv.h>
@@ -117,6 +118,21 @@ static void name_threads(char *names, size_t size)
         snprintf(names + used, size - used, "%s%s", used ? ", " : "", name);
     }
     closedir(directory);
+}
+
+bool test_is_asleep(pid_t id)
+{
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)id);
+    for (int i = 0; i < 5; i++) {
+        FILE *file = fopen(path, "r");
+        if (file == NULL) SKIP("there is no /proc");
+        char *end = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+        fclose(file);
+        if (end == NULL || end[2] != 'S') return false;
+        sched_yield();
+    }
+    return true;
 }
 
 int test_thread_count(void)

@@ -86,18 +86,6 @@ static void keep(struct call *call, struct tally *tally)
     free(call->arg);
 }
 
-/* Whether a thread waits in the kernel. */
-static bool is_asleep(int thread)
-{
-    char path[64], state = 'S';
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
-    FILE *stat = fopen(path, "r");
-    if (stat == NULL) return true;
-    if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1) state = 'S';
-    fclose(stat);
-    return state == 'S';
-}
-
 static void let_others_run(void)
 {
     for (int i = 0; i < 10; i++) CHECK_OK(ferry_checkpoint());
@@ -448,7 +436,7 @@ static void tell_and_outlast(void *arg)
     struct tally *tally = parcel->tally;
     gate_open(&tally->go);
     WAIT_UNTIL(counter_get(&tally->returned) == 1);
-    WAIT_UNTIL(is_asleep(atomic_load(&tally->worker)));
+    WAIT_UNTIL(test_is_asleep(atomic_load(&tally->worker)));
     CHECK_EQ_INT(counter_get(&tally->given), 0);
     tell(parcel);
 }

@@ -1,7 +1,6 @@
 /* Calls from threads into the loop.  SPDX-License-Identifier: MIT */
 #include "harness.h"
 #include <math.h>
-#include <sched.h>
 #include <signal.h>
 
 /* ---- who runs what where ---- */
@@ -32,23 +31,6 @@ static int join_it(void *thread)
 static int in_foreign(ferry_fn *fn, void *arg)
 {
     return in_job(join_it, spawn_thread(fn, arg));
-}
-
-/* Whether that thread waits in the kernel: seen so a few times running, for a thread may
- * wait for a moment on its way elsewhere. */
-static bool is_asleep(pid_t id)
-{
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)id);
-    for (int i = 0; i < 5; i++) {
-        FILE *file = fopen(path, "r");
-        if (file == NULL) SKIP("there is no /proc");
-        char *end = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
-        fclose(file);
-        if (end == NULL || end[2] != 'S') return false;
-        sched_yield();
-    }
-    return true;
 }
 
 static int set_event(void *event)
@@ -675,7 +657,7 @@ static int call_after_cancel(void *arg)
     CHECK_EQ_RC(ferry_from_thread_run(checkpoint, NULL), -ECANCELED);
     CHECK_EQ_RC(ferry_from_thread_run(checkpoint_often, host), -ECANCELED);
     CHECK_EQ_INT(host->ran, 100);
-    WAIT_UNTIL(is_asleep(host->loop));
+    WAIT_UNTIL(test_is_asleep(host->loop));
     return 8;
 }
 
@@ -1085,7 +1067,7 @@ LOOP_TEST(order_of_arrival, "F26: calls of several threads are taken in as they 
     CHECK_OK(ferry_checkpoint());
     for (int i = 0; i < CALLERS; i++) { /* the loop takes nothing in meanwhile */
         gate_open(&callers[i].go);
-        WAIT_UNTIL(atomic_load(&callers[i].id) && is_asleep(callers[i].id));
+        WAIT_UNTIL(atomic_load(&callers[i].id) && test_is_asleep(callers[i].id));
     }
     CHECK_EQ_INT(order.count, 0);
     CHECK_OK(ferry_task_group_exit(&group, 0));

@@ -434,10 +434,10 @@ PLAIN_TEST(removed_while_it_runs, "S10: while the callback runs in another threa
     CHECK_OK(ferry_future_add_done_callback(it.future, stay, &it));
     struct test_thread *first = spawn_thread(take_back, &it);
     struct test_thread *setter = spawn_thread(set_to_one, it.future);
-    WAIT_UNTIL(atomic_load(&it.remover) && is_asleep(atomic_load(&it.remover)));
+    WAIT_UNTIL(atomic_load(&it.remover) && test_is_asleep(atomic_load(&it.remover)));
     atomic_store(&it.remover, 0);
     struct test_thread *second = spawn_thread(take_back, &it);
-    WAIT_UNTIL(atomic_load(&it.remover) && is_asleep(atomic_load(&it.remover)));
+    WAIT_UNTIL(atomic_load(&it.remover) && test_is_asleep(atomic_load(&it.remover)));
     CHECK(!ferry_future_remove_done_callback(it.future, see, &it)); /* does not wait */
     CHECK(!atomic_load(&it.over));
     gate_open(&it.go_on);

@@ -72,8 +72,9 @@ LOOP_TEST(timeout, "T13: a deadline abandons")
     ferry_cancel_scope scope = {0};
     CHECK_OK(ferry_fail_after(&scope, 0.05));
     if (test_is_mock()) ferry_mock_advance(1);
-    int rc = ferry_to_thread_run_sync(dawdle, &gate, &(ferry_to_thread_options){
-        .abandon_on_cancel = true, .on_abandon = open_gate});
+    int rc = ferry_to_thread_run_sync(
+        dawdle, &gate,
+        &(ferry_to_thread_options){.abandon_on_cancel = true, .on_abandon = open_gate});
     CHECK_EQ_RC(rc, -ECANCELED);
     CHECK_EQ_RC(ferry_cancel_scope_exit(&scope, rc), -ETIMEDOUT);
     gate_open(&gate);

@@ -205,7 +205,7 @@ LOOP_TEST(overtaken,
     struct starting it = {.service = &service};
     CHECK_OK(ferry_portal_enter(&it.portal));
     struct test_thread *thread = spawn_thread(start_service, &it);
-    WAIT_UNTIL(atomic_load(&it.thread) && is_asleep(atomic_load(&it.thread)));
+    WAIT_UNTIL(atomic_load(&it.thread) && test_is_asleep(atomic_load(&it.thread)));
     CHECK_EQ_RC(ferry_portal_exit(it.portal, -EIO), -EIO);
     CHECK_EQ_RC(join_thread(thread), FERRY_E_PORTAL_CLOSED);
     CHECK(!service.begun && it.future == NULL);
