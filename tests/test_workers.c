@@ -1,6 +1,7 @@
 /* Workers: which are made, which are reused, and how they end.
  * SPDX-License-Identifier: MIT */
 #include "harness.h"
+#include <dirent.h>
 #include <sched.h>
 
 /* ---- jobs that tell which thread ran them ---- */
@@ -169,6 +170,54 @@ static int call_wide(void *arg)
 {
     return ferry_to_thread_run_sync(count_and_wait, arg,
                                     &(ferry_to_thread_options){.limiter = wide});
+}
+
+/* How many threads are workers; *last: the id of one of them. */
+static int count_workers(pid_t *last)
+{
+    int count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    if (tasks == NULL) SKIP("there is no /proc");
+    for (struct dirent *entry; (entry = readdir(tasks));) {
+        char path[300], name[32] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        FILE *file = fopen(path, "r");
+        bool is_worker = file && fgets(name, sizeof name, file) &&
+                         strcmp(name, "ferry-worker\n") == 0;
+        if (is_worker) *last = (pid_t)atoi(entry->d_name);
+        if (file) fclose(file);
+        count += is_worker;
+    }
+    closedir(tasks);
+    return count;
+}
+
+/* The loop does not turn from the end of the group to the second call: it has not been
+ * told that the worker is there. */
+static int take_back_and_call(void *arg)
+{
+    struct call call = CALL_INIT;
+    ferry_task_group group = {0};
+    pid_t worker = 0;
+    gate_open(&call.gate);
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(&group, call_task, &call, NULL));
+    CHECK_OK(ferry_checkpoint());
+    CHECK_OK(ferry_task_group_cancel(&group));
+    CHECK_OK(ferry_task_group_exit(&group, 0));
+    WAIT_UNTIL(count_workers(&worker) && test_is_asleep(worker));
+    thread_of_a_call(arg);
+    CHECK_EQ_INT(count_workers(&worker), 1);
+    return 0;
+}
+
+BACKEND_TEST(made_for_another,
+             "T20 T15: a worker that was made for a job which was taken "
+             "back serves the next one; no second is made")
+{
+    for (int i = 0; i < test_scale(20, 1000); i++)
+        CHECK_EQ_RC(test_run(take_back_and_call, NULL, NULL), 0);
+    return 0;
 }
 
 LOOP_TEST(only_cap, "T20: only the limiter bounds how many threads there are")

@@ -88,7 +88,8 @@ struct ferry__worker *ferry__pool_make(struct ferry__pool *pool)
     struct ferry__worker *worker = new_worker(pool);
     if (worker == NULL) return NULL;
     pthread_t thread; /* the worker's own word for it counts */
-    if (ferry__thread_start(&thread, pool->stack_size, ferry__worker_main, worker) == 0) {
+    if (ferry__thread_start(&thread, pool->stack_size, ferry__worker_main, worker) ==
+        0) {
         ferry__gauge_add_shared(&pool->token->gauges.workers_made, 1);
         return worker;
     }
@@ -116,14 +117,19 @@ static void end_making(struct ferry__pool *pool)
     pthread_cond_broadcast(&pool->made);
 }
 
+void ferry__pool_made(struct ferry__pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    end_making(pool);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
 int ferry__pool_grow(struct ferry__pool *pool)
 {
     if (atomic_load_explicit(&pool->queued, memory_order_relaxed) == 0) return 0;
     if (!begin_making(pool)) return 0;
     if (ferry__pool_make(pool)) return 0;
-    pthread_mutex_lock(&pool->mutex);
-    end_making(pool);
-    pthread_mutex_unlock(&pool->mutex);
+    ferry__pool_made(pool);
     return FERRY_E_NO_THREAD;
 }
 
@@ -154,7 +160,7 @@ struct ferry__job *ferry__pool_join(struct ferry__pool *pool,
     pthread_mutex_lock(&pool->mutex);
     worker->thread = pthread_self();
     struct ferry__job *job = take_locked(pool, worker);
-    end_making(pool);
+    if (job) end_making(pool);
     pthread_mutex_unlock(&pool->mutex);
     return job;
 }

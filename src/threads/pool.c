@@ -242,7 +242,11 @@ void ferry__pool_job_done(struct ferry__message *message, bool refused)
 void ferry__pool_worker_started(struct ferry__message *message, bool refused)
 {
     (void)refused;
-    worker_is_idle(ferry__container_of(message, struct ferry__worker, started));
+    struct ferry__worker *worker = ferry__container_of(message, struct ferry__worker,
+                                                       started);
+    worker_is_idle(worker);
+    ferry__pool_made(worker->pool);
+    if (ferry__pool_grow(worker->pool) < 0) ferry__pool_no_thread(worker->pool);
 }
 
 void ferry__pool_worker_ended(struct ferry__message *message, bool refused)

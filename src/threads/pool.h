@@ -39,7 +39,7 @@ struct ferry__pool {
     struct ferry__list workers;   /* of all pools whose home this is */
     struct ferry__worker *zombie; /* the last that ended by itself, not yet joined */
     struct ferry__list queue;
-    bool making;  /* a thread that has not looked at the queue yet */
+    bool making;  /* a thread that has no job yet, and is not known to be idle */
     bool failing; /* `failed` is on its way */
     bool closing;
     atomic_size_t queued; /* the queue's length; read without the mutex as a hint */
@@ -111,10 +111,14 @@ int ferry__pool_grow(struct ferry__pool *pool);
 /* The same in a worker: a failure is told to the loop. */
 void ferry__pool_help(struct ferry__pool *pool);
 
-/* The first thing a new worker does: it counts as made. Gives its first job, NULL if
- * none. */
+/* The first thing a new worker does. Gives its first job, and counts as made; NULL if
+ * there is none: then it counts as made when the loop knows that it is idle, so that no
+ * other is made meanwhile for a job that this one could take. */
 struct ferry__job *ferry__pool_join(struct ferry__pool *pool,
                                     struct ferry__worker *worker);
+
+/* The worker that was being made is made, or cannot be: the next may be. */
+void ferry__pool_made(struct ferry__pool *pool);
 
 /* The last thing an ending worker does: it joins the one that ended before it. */
 void ferry__pool_leave(struct ferry__worker *worker);

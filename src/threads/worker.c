@@ -251,7 +251,9 @@ static bool start(struct ferry__worker *worker, bool has_job)
 {
     if (worker->pool->dedicated) return ferry__dedicated_begin(worker);
     worker->started.deliver = ferry__pool_worker_started;
-    return has_job || ferry__token_push(worker->pool->token, &worker->started);
+    if (has_job || ferry__token_push(worker->pool->token, &worker->started)) return true;
+    ferry__pool_made(worker->pool); /* the run is over */
+    return false;
 }
 
 static void serve(struct ferry__worker *worker)
