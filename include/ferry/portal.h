@@ -102,12 +102,17 @@ FERRY_API int ferry_portal_call(ferry_portal *portal, ferry_fn *fn, void *arg);
 
 /* Puts fn(arg) on its way to become a task, and returns at once, however busy the loop
  * is. *future gets its future, with a reference for the caller; future may be NULL.
- * Owner: with a destroy in the options the argument is ferry's from the call on,
- * whatever it returns: destroy(arg) runs once, after the task has ended and the last
- * reference to the future is gone, in the loop's thread (after the loop's end in the
- * thread that let go; out of memory, or with invalid arguments, in this call). Without
- * it the argument must outlive the task. Suspends: no. Thread: any. Errors:
- * FERRY_E_PORTAL_CLOSED, _NO_MEMORY, _INVALID. AnyIO: BlockingPortal.start_task_soon. */
+ *
+ * Owner. With a destroy in the options the argument is ferry's from the call on, whatever
+ * it returns: destroy(arg) runs once, after the task has ended (or it is known that there
+ * will be none) and the last reference to the future is gone, in the loop's thread (after
+ * the loop's end in the thread that let go; out of memory, or with invalid arguments, in
+ * this call). So without a future it is also the surest way to learn of the end: unlike a
+ * done callback it cannot be refused. Without a destroy the argument must outlive the
+ * task.
+ *
+ * Suspends: no. Thread: any. Errors: FERRY_E_PORTAL_CLOSED, _NO_MEMORY, _INVALID. AnyIO:
+ * BlockingPortal.start_task_soon. */
 FERRY_API int ferry_portal_start_task_soon(ferry_portal *portal, ferry_fn *fn, void *arg,
                                            const ferry_task_options *options,
                                            ferry_future **future);
