@@ -150,7 +150,10 @@ bool ferry_loop_turn(struct ferry_loop *loop)
 {
     if (loop->finished) return false;
     struct ferry_loop *before = ferry__loop_swap_current(loop);
+    loop->turning = true;
+    loop->asked = false;
     take_turn(loop);
+    loop->turning = false;
     ferry__loop_swap_current(before);
     return !loop->finished;
 }
@@ -203,7 +206,7 @@ int ferry__loop_open(struct ferry_loop *loop, const ferry_backend *backend)
 void ferry__loop_run(struct ferry_loop *loop)
 {
     struct ferry_loop *before = ferry__loop_swap_current(loop);
-    loop->backend->wake(loop->host);
+    ferry__loop_ask(loop);
     loop->backend->run(loop->host);
     if (!loop->finished)
         ferry__fatal("the backend \"%s\" has left its loop before the end",

@@ -31,6 +31,8 @@ struct ferry_loop {
     ferry_watch wake_watch;
     double host_deadline; /* what the host was asked for last */
     size_t holds;         /* jobs that hold a virtual clock still */
+    bool turning;         /* ferry_loop_turn runs */
+    bool asked;           /* the host has been asked for a turn, and not by the last */
     bool finishing;       /* nothing is left to run: the next step is the end */
     bool finished;
 };
@@ -52,10 +54,20 @@ struct ferry_loop *ferry__loop_current(void);
 /* Makes it this thread's, and gives the one before. */
 struct ferry_loop *ferry__loop_swap_current(struct ferry_loop *loop);
 
+/* To be called where something is to be done or a deadline has been set: in a callback of
+ * the host's own there is no turn at whose end the host would be told. */
+static inline void ferry__loop_ask(struct ferry_loop *loop)
+{
+    if (loop->turning || loop->asked) return;
+    loop->asked = true;
+    loop->backend->wake(loop->host);
+}
+
 static inline void ferry__loop_make_ready(struct ferry_loop *loop,
                                           struct ferry__ready *ready)
 {
     ferry__list_append(&loop->ready, &ready->link);
+    ferry__loop_ask(loop);
 }
 
 static inline double ferry__loop_now(const struct ferry_loop *loop)

@@ -131,10 +131,13 @@ static void arm(struct ferry_cancel_scope *scope)
 {
     struct ferry_loop *loop = &scope->tasks->loop;
     ferry__timers_remove(&loop->timers, &scope->timer);
-    if (is_due(scope)) ferry__scope_cancel(scope);
-    else if (!scope->cancel_called && !isinf(scope->deadline))
-        ferry__timers_add(&loop->timers, &scope->timer, scope->deadline,
-                          deadline_passed);
+    if (is_due(scope)) {
+        ferry__scope_cancel(scope);
+        return;
+    }
+    if (scope->cancel_called || isinf(scope->deadline)) return;
+    ferry__timers_add(&loop->timers, &scope->timer, scope->deadline, deadline_passed);
+    ferry__loop_ask(loop);
 }
 
 void ferry__scope_open(struct ferry_cancel_scope *scope,
