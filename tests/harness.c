@@ -23,6 +23,9 @@ static const char *const backends[] = {
 #ifdef FERRY_TEST_UV
     "uv",
 #endif
+#ifdef FERRY_TEST_GLIB
+    "glib",
+#endif
     "mock",
 };
 enum { BACKENDS = sizeof backends / sizeof backends[0] };

@@ -3,11 +3,12 @@
 # one by one, programs in C and C++ by pkg-config, and one linked statically.
 # SPDX-License-Identifier: MIT
 #
-# install.sh BUILD PREFIX LIBDIR uv|mock, with CC and SOURCES (tests/test_install) set.
+# install.sh BUILD PREFIX LIBDIR uv|mock [glib], with CC and SOURCES (tests/test_install)
+# set.
 # shellcheck disable=SC2046,SC2086 # flags are words, meant to be split
 set -eu
 
-build=$1 prefix=$2 libdir=$3 backend=$4
+build=$1 prefix=$2 libdir=$3 backend=$4 glib=${5:-}
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT INT TERM
 
@@ -35,6 +36,13 @@ else
     test ! -e "$here/include/ferry/uv.h" -a ! -e "$libraries/pkgconfig/ferry-uv.pc"
 fi
 
+if [ "$glib" = glib ]; then
+    test -e "$here/include/ferry/glib.h" -a -e "$libraries/libferry-glib.so.0"
+    test "$(pc --print-requires ferry-glib)" = ferry
+else
+    test ! -e "$here/include/ferry/glib.h" -a ! -e "$libraries/pkgconfig/ferry-glib.pc"
+fi
+
 echo "-- nothing but ferry's own names"
 others=$(nm -D --defined-only "$libraries"/libferry*.so.0 | awk 'NF == 3 { print $3 }' |
     grep -v '^ferry_[a-z]' || true)
@@ -50,6 +58,20 @@ echo "-- a program in C, which loads the default backend by name"
 $CC -std=c11 $strict $(pc --cflags ferry) "$SOURCES/consumer.c" -o "$root/in_c" \
     $(pc --libs ferry)
 "$root/in_c" "$backend"
+
+if [ "$glib" = glib ]; then
+    echo "-- the same program, which loads the adapter for GLib by name"
+    "$root/in_c" glib
+    echo "-- linked to the archives, which it registers by hand"
+    $CC -std=c11 $strict -DWITH_GLIB $(pc --cflags ferry-glib) "$SOURCES/consumer.c" \
+        -o "$root/glib_archives" "$libraries/libferry-glib.a" "$libraries/libferry.a" \
+        $(pkg-config --libs glib-2.0) -pthread -lm
+    env -u LD_LIBRARY_PATH "$root/glib_archives" glib
+else
+    echo "-- the same program, which finds no adapter for GLib"
+    if "$root/in_c" glib 2>"$root/refusal"; then exit 1; fi
+    grep -q FERRY_E_NO_BACKEND "$root/refusal"
+fi
 
 if command -v c++ >/dev/null; then
     echo "-- one in C++"

@@ -10,6 +10,9 @@
 #ifdef FERRY_TEST_UV
 #include <uv.h>
 #endif
+#ifdef FERRY_TEST_GLIB
+#include <glib.h>
+#endif
 
 enum { DESCRIPTORS = 256 }; /* arbitrary: a test has about ten of them open at its end */
 
@@ -53,6 +56,14 @@ static void warm_up_uv(void)
 #ifdef FERRY_TEST_UV
     uv_loop_t loop;
     if (uv_loop_init(&loop) == 0) uv_loop_close(&loop);
+#endif
+}
+
+/* With the first context that becomes a thread's default, GLib makes its global one. */
+static void warm_up_glib(void)
+{
+#ifdef FERRY_TEST_GLIB
+    (void)g_main_context_default();
 #endif
 }
 
@@ -171,6 +182,7 @@ void leftovers_begin(void)
 {
     warm_up_threads();
     warm_up_uv();
+    warm_up_glib();
     threads_before = test_thread_count();
     read_descriptors(&before);
 }

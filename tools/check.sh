@@ -22,7 +22,8 @@ add() { # add NAME PASSED FAILED SKIPPED
 build() { # build NAME
     local log=build/$1.log
     mkdir -p build
-    if tools/build.sh "$1" -Dtests=enabled -Duv=enabled -Dbench=disabled >"$log" 2>&1
+    if tools/build.sh "$1" -Dtests=enabled -Duv=enabled -Dglib=enabled \
+        -Dbench=disabled >"$log" 2>&1
     then
         return 0
     fi

@@ -48,6 +48,7 @@ demo)
 check)
     need check has_library check
     need libssl-dev has_library libcrypto
+    need libglib2.0-dev has_library glib-2.0
     need libmicrohttpd-dev has_library libmicrohttpd
     need libjansson-dev has_library jansson
     need libsqlite3-dev has_library sqlite3

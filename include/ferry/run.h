@@ -8,7 +8,7 @@
 FERRY_BEGIN
 
 typedef struct ferry_run_options {
-    /* "uv" (the default), "mock", or one that was registered; else the library
+    /* "uv" (the default), "glib", "mock", or one that was registered; else the library
      * libferry-NAME.so.0 is loaded for it. */
     const char *backend;
 

@@ -3,6 +3,9 @@
 #ifdef WITH_UV
 #include <ferry/uv.h>
 #endif
+#ifdef WITH_GLIB
+#include <ferry/glib.h>
+#endif
 #include <stdio.h>
 #include <string.h>
 
@@ -25,6 +28,9 @@ int main(int argc, char **argv)
         options.backend = argv[1]; /* uv is the default */
 #ifdef WITH_UV
     ferry_backend_register(&ferry_uv_backend); /* refused where it has done so itself */
+#endif
+#ifdef WITH_GLIB
+    ferry_backend_register(&ferry_glib_backend);
 #endif
     int rc = ferry_run(async_main, &number, &options);
     if (rc < 0) return ferry_exit_status(rc);
