@@ -76,8 +76,9 @@ static void tell_ready(struct mock *mock)
         if (i >= mock->count) continue;
         ferry_watch *watch = mock->watches[i];
         short seen = mock->polled[i].revents;
-        int events = (seen & (POLLIN | POLLHUP | POLLERR) ? FERRY_READABLE : 0) |
-                     (seen & (POLLOUT | POLLHUP | POLLERR) ? FERRY_WRITABLE : 0);
+        bool broken = seen & (POLLHUP | POLLERR | POLLNVAL); /* for its user to find */
+        int events = (broken || seen & POLLIN ? FERRY_READABLE : 0) |
+                     (broken || seen & POLLOUT ? FERRY_WRITABLE : 0);
         if (events & watch->events) watch->ready(watch, events & watch->events);
     }
 }
@@ -95,6 +96,7 @@ static void mock_run(void *state)
     struct mock *mock = state;
     while (ferry_loop_turn(mock->loop)) {
         if (!mock->wake) wait(mock);
+        else if (look(mock, false)) tell_ready(mock);
         mock->wake = false;
     }
 }
