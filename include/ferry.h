@@ -27,6 +27,7 @@
 #include <ferry/cancel_scope.h>
 #include <ferry/capacity_limiter.h>
 #include <ferry/context_var.h>
+#include <ferry/descriptor.h>
 #include <ferry/error.h>
 #include <ferry/event.h>
 #include <ferry/from_thread.h>

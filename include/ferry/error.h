@@ -38,7 +38,8 @@ FERRY_BEGIN
     X(WOULD_BLOCK, -5018, "it cannot be done without waiting")                       \
     X(WRONG_LOOP, -5019, "this object belongs to another loop")                      \
     X(PORTAL_CLOSED, -5020, "the portal has been stopped")                           \
-    X(BUSY, -5021, "the message is still queued")                                    \
+    X(BUSY, -5021, "it is in use: the message is still queued, or another task "     \
+                   "waits for the descriptor")                                       \
     X(NOT_ENTERED, -5022, "the block that this call leaves was not entered")         \
     X(BROKEN, -5023, "nobody can receive: every receiving end is closed")            \
     X(END_OF_STREAM, -5024, "nothing more will come: every sending end is closed")

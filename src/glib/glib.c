@@ -82,8 +82,10 @@ static bool tell_ready(struct glib_state *state)
         if (i >= state->count) continue;
         struct watched *watched = &state->watched[i];
         GIOCondition seen = g_source_query_unix_fd(state->prompt, watched->tag);
-        int events = (seen & (G_IO_IN | G_IO_HUP | G_IO_ERR) ? FERRY_READABLE : 0) |
-                     (seen & (G_IO_OUT | G_IO_HUP | G_IO_ERR) ? FERRY_WRITABLE : 0);
+        bool broken = seen &
+                      (G_IO_HUP | G_IO_ERR | G_IO_NVAL); /* for its user to find */
+        int events = (broken || seen & G_IO_IN ? FERRY_READABLE : 0) |
+                     (broken || seen & G_IO_OUT ? FERRY_WRITABLE : 0);
         events &= watched->watch->events;
         if (events == 0) continue;
         any = true;

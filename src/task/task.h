@@ -32,6 +32,7 @@ struct ferry__tasks {
     struct ferry__list to_cancel; /* members that a refresh has found cancelled */
     bool deadline_noticed, firing_noticed; /* see scope.c */
     bool main_ended;
+    void *descriptors; /* a tree (search.h) of those that are waited for */
     size_t alive;
     uint64_t made;
 };
