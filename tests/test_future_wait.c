@@ -184,6 +184,7 @@ static void check_refused(ferry_future *future)
     for (int i = 0; i < WAYS; i++) {
         CHECK_EQ_RC(ways_to_wait[i](future, INFINITY), FERRY_E_LOOP_THREAD);
         CHECK_EQ_RC(ways_to_wait[i](future, 1e-3), FERRY_E_LOOP_THREAD);
+        CHECK_EQ_RC(ways_to_wait[i](future, 0), -ETIMEDOUT); /* only looks */
     }
     CHECK_EQ_RC(ferry_future_result(future), FERRY_E_LOOP_THREAD);
 }
