@@ -27,6 +27,12 @@ __attribute__((noinline)) struct ferry_loop *ferry__loop_current(void)
     return current;
 }
 
+bool ferry__loop_is_here(const ferry_token *token)
+{
+    const struct ferry_loop *loop = ferry__loop_current();
+    return loop && loop->token == token;
+}
+
 __attribute__((noinline)) struct ferry_loop *
 ferry__loop_swap_current(struct ferry_loop *loop)
 {

@@ -51,6 +51,9 @@ void ferry__loop_finish(struct ferry_loop *loop);
 /* The loop that this thread runs; NULL outside, and in workers. */
 struct ferry_loop *ferry__loop_current(void);
 
+/* Whether this thread runs the loop with that token; NULL is none's. */
+bool ferry__loop_is_here(const ferry_token *token);
+
 /* Makes it this thread's, and gives the one before. */
 struct ferry_loop *ferry__loop_swap_current(struct ferry_loop *loop);
 

@@ -257,12 +257,6 @@ static void closed_elsewhere(struct ferry__message *message, bool refused)
     free_end(end);
 }
 
-static bool is_owner_here(ferry_token *owner)
-{
-    const struct ferry__tasks *tasks = ferry__tasks_current();
-    return tasks && tasks->loop.token == owner;
-}
-
 /* First the number, then the owner, both seq_cst; a loop becomes the owner first (claim
  * in owner.c) and looks at the number then (is_deserted). So either it sees that this
  * end is closed before anybody waits, or is seen here. As soon as the message is pushed
@@ -272,7 +266,7 @@ static void close_anywhere(ferry_memory_stream *end)
     struct stream *stream = end->stream;
     atomic_fetch_sub(&stream->open[end->side], 1);
     ferry_token *owner = ferry_token_ref(ferry__owner_token(&stream->owner));
-    bool here = is_owner_here(owner);
+    bool here = ferry__loop_is_here(owner);
     if (here) end_vain_waits(stream);
     if (here || owner == NULL || !ferry__token_push(owner, &end->dropped)) free_end(end);
     ferry_token_unref(owner);

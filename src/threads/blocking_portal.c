@@ -93,8 +93,7 @@ int ferry_start_blocking_portal(ferry_portal **portal,
 /* The thread that would have to end first: the loop's, or one whose job it waits for. */
 bool ferry__portal_holds_this_thread(const ferry_portal *portal)
 {
-    struct ferry__tasks *here = ferry__tasks_current();
-    return (here && here->loop.token == portal->token) ||
+    return ferry__loop_is_here(portal->token) ||
            ferry__absence_from(portal->token).worker;
 }
 

@@ -133,8 +133,7 @@ static int await_answer(ferry_token *token, struct ferry__call *call)
 
 static int call_loop(ferry_token *token, struct ferry__call *call)
 {
-    struct ferry__tasks *here = ferry__tasks_current();
-    if (here && here->loop.token == token) return FERRY_E_LOOP_THREAD;
+    if (ferry__loop_is_here(token)) return FERRY_E_LOOP_THREAD;
     ferry__parker_init(&call->parker);
     int rc = await_answer(token, call);
     ferry__parker_destroy(&call->parker);

@@ -32,9 +32,7 @@ static void arrive(struct ferry__gathering *gathering, struct ferry__gathered *m
 static void come_back(struct ferry__gathering *gathering)
 {
     struct ferry__worker *worker = gathering->absence.worker;
-    struct ferry__tasks *here = ferry__tasks_current();
-    if (!gathering->absent || here == NULL || here->loop.token != worker->pool->token)
-        return;
+    if (!gathering->absent || !ferry__loop_is_here(worker->pool->token)) return;
     ferry__absence_end(&gathering->absence);
     gathering->absent = false;
 }

@@ -27,7 +27,6 @@ int ferry_mock_advance(double seconds)
 int ferry_mock_advance_token(ferry_token *token, double seconds)
 {
     if (!is_valid(seconds)) return FERRY_E_INVALID;
-    struct ferry__tasks *here = ferry__tasks_current();
-    if (here && here->loop.token == token) return advance_here(&seconds);
+    if (ferry__loop_is_here(token)) return advance_here(&seconds);
     return ferry_from_thread_run_sync_token(token, advance_here, &seconds);
 }

@@ -27,12 +27,6 @@ void ferry_portal_unref(ferry_portal *portal)
     free(portal);
 }
 
-static bool is_here(const ferry_portal *portal)
-{
-    struct ferry__tasks *here = ferry__tasks_current();
-    return here && here->loop.token == portal->token;
-}
-
 int ferry__portal_check(const ferry_portal *portal)
 {
     if (portal == NULL) return FERRY_E_INVALID;
@@ -44,7 +38,7 @@ int ferry__portal_check(const ferry_portal *portal)
 int ferry__portal_check_waiting(const ferry_portal *portal)
 {
     int rc = ferry__portal_check(portal);
-    return rc == 0 && is_here(portal) ? FERRY_E_LOOP_THREAD : rc;
+    return rc == 0 && ferry__loop_is_here(portal->token) ? FERRY_E_LOOP_THREAD : rc;
 }
 
 /* ---- what it carries ---- */
@@ -167,7 +161,7 @@ int ferry_portal_stop(ferry_portal *portal, bool cancel_remaining)
     close_to_new(portal);
     if (cancel_remaining) {
         atomic_store_explicit(&portal->cancel_asked, true, memory_order_relaxed);
-        if (is_here(portal)) cancel_carried(portal, false);
+        if (ferry__loop_is_here(portal->token)) cancel_carried(portal, false);
     }
     push_stop(portal);
     return 0;
@@ -176,7 +170,8 @@ int ferry_portal_stop(ferry_portal *portal, bool cancel_remaining)
 int ferry_portal_sleep_until_stopped(ferry_portal *portal)
 {
     if (portal == NULL) return FERRY_E_INVALID;
-    if (ferry__tasks_current() && !is_here(portal)) return FERRY_E_WRONG_LOOP;
+    if (ferry__tasks_current() && !ferry__loop_is_here(portal->token))
+        return FERRY_E_WRONG_LOOP;
     ferry_portal_ref(portal);
     int rc = ferry_event_wait(&portal->stopped);
     ferry_portal_unref(portal);
@@ -263,7 +258,7 @@ int ferry_portal_stop_within(ferry_portal *portal, double seconds)
 {
     if (portal == NULL || isnan(seconds)) return FERRY_E_INVALID;
     struct grace grace = {.portal = portal, .seconds = seconds};
-    if (is_here(portal)) return stop_within_here(&grace);
+    if (ferry__loop_is_here(portal->token)) return stop_within_here(&grace);
     int rc = ferry_from_thread_run_token(portal->token, stop_within, &grace);
     return rc == FERRY_E_RUN_FINISHED ? FERRY_E_PORTAL_CLOSED : rc;
 }

@@ -16,12 +16,6 @@ static struct ferry__portal_task *of_future(const struct ferry_future *future)
     return ferry__container_of(future, struct ferry__portal_task, future);
 }
 
-static bool is_here(const ferry_token *token)
-{
-    struct ferry__tasks *here = ferry__tasks_current();
-    return here && here->loop.token == token;
-}
-
 /* ---- the end of a record ---- */
 
 static void free_record(struct ferry__portal_task *task)
@@ -56,7 +50,8 @@ static void let_go(struct ferry_future *future)
     }
     ferry_token *token = ferry_token_ref(future->token); /* for the length of the push */
     task->message.deliver = deliver_destroy;
-    if (is_here(token) || !ferry__token_push(token, &task->message)) destroy_arg(task);
+    if (ferry__loop_is_here(token) || !ferry__token_push(token, &task->message))
+        destroy_arg(task);
     ferry_token_unref(token);
 }
 
@@ -78,7 +73,7 @@ static void deliver_cancel(struct ferry__message *message, bool refused)
 static void cancel_task(struct ferry_future *future)
 {
     struct ferry__portal_task *task = of_future(future);
-    if (is_here(future->token)) {
+    if (ferry__loop_is_here(future->token)) {
         cancel_here(task);
         return;
     }

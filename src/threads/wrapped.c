@@ -129,8 +129,7 @@ int ferry_portal_wrapped_exit(ferry_wrapped_context_manager *wrapped, int rc)
     if (wrapped == NULL) return FERRY_E_INVALID;
     struct ferry__wrapped *open = wrapped->open;
     if (open == NULL) return FERRY_E_NOT_ENTERED;
-    struct ferry__tasks *here = ferry__tasks_current();
-    if (here && here->loop.token == open->task.future.token) return FERRY_E_LOOP_THREAD;
+    if (ferry__loop_is_here(open->task.future.token)) return FERRY_E_LOOP_THREAD;
     push_leave(open, rc);
     int lost = ferry_future_join(&open->task.future, INFINITY);
     int result = lost < 0 ? lost : open->result;
