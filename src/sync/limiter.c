@@ -53,29 +53,18 @@ void ferry_capacity_limiter_unref(ferry_capacity_limiter *limiter)
         atomic_fetch_sub_explicit(&limiter->references, 1, memory_order_acq_rel) != 1)
         return;
     ferry__limiter_forget_borrowers(limiter);
-    ferry_token_unref(atomic_load_explicit(&limiter->owner, memory_order_relaxed));
+    ferry__owner_forget(&limiter->owner);
     free(limiter);
 }
 
-/* The token, not the loop's address, says whose it is: an address finds other uses. */
 int ferry__limiter_bind(ferry_capacity_limiter *limiter, ferry_token *token)
 {
-    ferry_token *owner = NULL;
-    if (atomic_load_explicit(&limiter->owner, memory_order_relaxed) == token) return 0;
-    ferry_token_ref(token);
-    /* relaxed: only the pointer's value matters; two loops may be first at once. */
-    if (atomic_compare_exchange_strong_explicit(
-            &limiter->owner, &owner, token, memory_order_relaxed, memory_order_relaxed))
-        return 0;
-    ferry_token_unref(token);
-    return FERRY_E_WRONG_LOOP;
+    return ferry__owner_bind(&limiter->owner, token);
 }
 
 int ferry__limiter_use(ferry_capacity_limiter *limiter)
 {
-    if (limiter == NULL) return FERRY_E_INVALID;
-    struct ferry__tasks *tasks = ferry__tasks_current();
-    return tasks ? ferry__limiter_bind(limiter, tasks->loop.token) : FERRY_E_NO_LOOP;
+    return limiter ? ferry__owner_use(&limiter->owner) : FERRY_E_INVALID;
 }
 
 bool ferry__limiter_try(ferry_capacity_limiter *limiter)

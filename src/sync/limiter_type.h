@@ -4,11 +4,12 @@
 #define FERRY_SRC_SYNC_LIMITER_TYPE_H
 
 #include "sync/limiter.h"
+#include "sync/owner.h"
 #include <stdatomic.h>
 
 struct ferry_capacity_limiter {
     atomic_size_t references;
-    _Atomic(ferry_token *) owner; /* the first loop that used it: a reference */
+    struct ferry__owner owner;
     /* Written by the loop's thread, read by any. */
     atomic_int total, borrowed, waiting;
     /* The loop's thread only. */

@@ -12,12 +12,15 @@ static int claim(struct ferry__owner *owner, ferry_token *token)
     return FERRY_E_WRONG_LOOP;
 }
 
+int ferry__owner_bind(struct ferry__owner *owner, ferry_token *token)
+{
+    /* relaxed: only the pointer's value matters, and the loop's thread has set it. */
+    if (atomic_load_explicit(&owner->token, memory_order_relaxed) == token) return 0;
+    return claim(owner, token);
+}
+
 int ferry__owner_use(struct ferry__owner *owner)
 {
     struct ferry__tasks *tasks = ferry__tasks_current();
-    if (tasks == NULL) return FERRY_E_NO_LOOP;
-    ferry_token *token = tasks->loop.token;
-    /* relaxed: only the pointer's value matters, and it was this thread that set it. */
-    if (atomic_load_explicit(&owner->token, memory_order_relaxed) == token) return 0;
-    return claim(owner, token);
+    return tasks ? ferry__owner_bind(owner, tasks->loop.token) : FERRY_E_NO_LOOP;
 }

@@ -17,6 +17,9 @@ struct ferry__owner {
  * FERRY_E_NO_LOOP or FERRY_E_WRONG_LOOP. */
 int ferry__owner_use(struct ferry__owner *owner);
 
+/* The same for the loop with that token, in its thread. 0 or FERRY_E_WRONG_LOOP. */
+int ferry__owner_bind(struct ferry__owner *owner, ferry_token *token);
+
 /* Any thread that holds the object. NULL: nobody's yet. */
 static inline ferry_token *ferry__owner_token(struct ferry__owner *owner)
 {
