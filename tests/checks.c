@@ -136,6 +136,7 @@ double test_patience(void)
 {
     const char *slower = getenv("CK_TIMEOUT_MULTIPLIER");
     double times = slower ? atof(slower) : 1;
+    if (test_long()) times *= 10; /* there is more to wait for */
     return 20 * (times > 1 ? times : 1) * (*test_sanitizer() ? 3 : 1);
 }
 

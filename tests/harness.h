@@ -114,7 +114,8 @@ int test_in_child(ferry_fn *fn, void *arg, char *output, size_t size);
 /* Seconds on the real monotonic clock, whatever the backend. */
 double test_now(void);
 
-/* How many seconds anything below waits before it fails: 20; more under sanitizers. */
+/* How many seconds anything below waits before it fails: 20; more under sanitizers, and
+ * in the long run. */
 double test_patience(void);
 
 /* Waits until a condition holds, which another thread brings about. Blocks its thread;
