@@ -158,6 +158,46 @@ GLIB_TEST(deadline_in_callback, "glib F3 K7: a deadline that is set there comes 
     return ferry_cancel_scope_exit(&scope, -ECANCELED);
 }
 
+static int sleep_and_note(void *ran)
+{
+    CHECK_OK(ferry_sleep(0.001));
+    return counter_add(ran, 1);
+}
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static void run_context_for(double seconds)
+{
+    double end = test_now() + seconds;
+    do g_main_context_iteration(g_main_context_get_thread_default(), FALSE);
+    while (test_now() < end);
+}
+
+/* The job's end comes soon after a turn, so that the patient source resumes this task,
+ * and the prompt one has a deadline that passes meanwhile. */
+GLIB_TEST(nested,
+          "glib: a task that runs the context itself, as a modal dialog does, keeps "
+          "other tasks from running, and comes to no harm")
+{
+    for (int i = 0; i < OFTEN; i++) {
+        struct counter ran = {0};
+        ferry_task_group group = {0};
+        CHECK_OK(ferry_task_group_enter(&group));
+        CHECK_OK(ferry_task_group_start_soon(&group, sleep_and_note, &ran, NULL));
+        CHECK_OK(ferry_to_thread_run_sync(nothing, NULL, NULL));
+        int before = counter_get(&ran);
+        run_context_for(0.003);
+        CHECK_EQ_INT(counter_get(&ran), before);
+        CHECK_OK(ferry_task_group_exit(&group, 0));
+        CHECK_EQ_INT(counter_get(&ran), 1);
+    }
+    return 0;
+}
+
 PLAIN_TEST(nothing_left, "glib: the thread's default context is again what it was")
 {
     GMainContext *before = g_main_context_get_thread_default();

@@ -122,7 +122,6 @@ static GSource *add_source(struct glib_state *state, GSourceFuncs *functions,
     ((struct glib_source *)source)->state = state;
     g_source_set_static_name(source, name);
     g_source_set_priority(source, priority);
-    /* A task may run a main loop of its own on this context, as a modal dialog does. */
     g_source_attach(source, state->context);
     return source;
 }

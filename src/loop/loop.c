@@ -155,6 +155,7 @@ static void take_turn(struct ferry_loop *loop)
 bool ferry_loop_turn(struct ferry_loop *loop)
 {
     if (loop->finished) return false;
+    if (loop->turning) return true; /* a task runs its host's loop, as a dialog does */
     struct ferry_loop *before = ferry__loop_swap_current(loop);
     loop->turning = true;
     loop->asked = false;
