@@ -58,6 +58,20 @@ static void drain(int fd)
     while (read(fd, bytes, sizeof bytes) > 0) continue;
 }
 
+/* Two tasks wait for the first of a new pair, which is neither readable nor writable. */
+static void start_both(ferry_task_group *group, int fds[2], struct waiting *reading,
+                       struct waiting *writing)
+{
+    make_pair(fds);
+    fill(fds[0]);
+    *reading = (struct waiting){.wait = ferry_wait_readable, .fd = fds[0]};
+    *writing = (struct waiting){.wait = ferry_wait_writable, .fd = fds[0]};
+    start(group, reading);
+    start(group, writing);
+    let_others_run();
+    CHECK(!reading->over && !writing->over);
+}
+
 /* ---- readable, writable ---- */
 
 LOOP_TEST(readable,
@@ -110,14 +124,8 @@ LOOP_TEST(both,
     CHECK_OK(ferry_task_group_enter(&group));
     for (int first = 0; first < 2; first++) {
         int fds[2];
-        make_pair(fds);
-        fill(fds[0]);
-        struct waiting reading = {.wait = ferry_wait_readable, .fd = fds[0]};
-        struct waiting writing = {.wait = ferry_wait_writable, .fd = fds[0]};
-        start(&group, &reading);
-        start(&group, &writing);
-        let_others_run();
-        CHECK(!reading.over && !writing.over);
+        struct waiting reading, writing;
+        start_both(&group, fds, &reading, &writing);
         if (first == 0) CHECK(write(fds[1], "x", 1) == 1);
         else drain(fds[1]);
         LOOP_UNTIL(first == 0 ? reading.over : writing.over);
@@ -204,14 +212,9 @@ LOOP_TEST(cancelled_beside,
 {
     int fds[2];
     ferry_task_group group = {0};
-    make_pair(fds);
-    fill(fds[0]);
-    struct waiting reading = {.wait = ferry_wait_readable, .fd = fds[0]};
-    struct waiting writing = {.wait = ferry_wait_writable, .fd = fds[0]};
+    struct waiting reading, writing;
     CHECK_OK(ferry_task_group_enter(&group));
-    start(&group, &reading);
-    start(&group, &writing);
-    let_others_run();
+    start_both(&group, fds, &reading, &writing);
     CHECK_OK(ferry_cancel_scope_cancel(&writing.scope));
     LOOP_UNTIL(writing.over);
     drain(fds[1]);
@@ -237,13 +240,8 @@ LOOP_TEST(closing,
     CHECK_OK(ferry_task_group_enter(&group));
     for (int way = 0; way < 2; way++) {
         int fds[2];
-        make_pair(fds);
-        fill(fds[0]);
-        struct waiting reading = {.wait = ferry_wait_readable, .fd = fds[0]};
-        struct waiting writing = {.wait = ferry_wait_writable, .fd = fds[0]};
-        start(&group, &reading);
-        start(&group, &writing);
-        let_others_run();
+        struct waiting reading, writing;
+        start_both(&group, fds, &reading, &writing);
         if (way == 0) {
             CHECK_OK(ferry_notify_closing(fds[0]));
         } else {
