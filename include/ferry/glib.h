@@ -11,8 +11,9 @@
 
 FERRY_BEGIN
 
-/* Never fires a deadline early; rounds up to a microsecond, and up to GLib 2.78 its poll
- * to a millisecond. */
+/* A child forked while another thread is inside GLib can hang in GLib's own locks, here
+ * as in every use of GLib. Never fires a deadline early; rounds up to a microsecond,
+ * and up to GLib 2.78 its poll to a millisecond. */
 extern FERRY_API const ferry_backend ferry_glib_backend;
 
 FERRY_END
