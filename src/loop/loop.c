@@ -157,10 +157,12 @@ bool ferry_loop_turn(struct ferry_loop *loop)
     if (loop->finished) return false;
     if (loop->turning) return true; /* a task runs its host's loop, as a dialog does */
     struct ferry_loop *before = ferry__loop_swap_current(loop);
+    ferry__fiber_adopt(&loop->host_stack); /* its thread may not be that of the last */
     loop->turning = true;
     loop->asked = false;
     take_turn(loop);
     loop->turning = false;
+    ferry__fiber_disown(&loop->host_stack);
     ferry__loop_swap_current(before);
     return !loop->finished;
 }

@@ -9,6 +9,7 @@
 #define FERRY_SRC_LOOP_LOOP_H
 
 #include "base/list.h"
+#include "fiber/fiber.h"
 #include "loop/timers.h"
 #include "loop/token.h"
 #include <ferry/backend.h>
@@ -22,7 +23,8 @@ struct ferry__ready {
 
 struct ferry_loop {
     const ferry_backend *backend;
-    void *host; /* the backend's state */
+    void *host;                     /* the backend's state */
+    struct ferry__fiber host_stack; /* the one that the turn was called on */
     ferry_token *token;
     struct ferry__list ready;
     struct ferry__timers timers;

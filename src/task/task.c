@@ -68,7 +68,7 @@ static void run(void *arg)
     ferry__token_check_process(task->tasks->loop.token, "a task");
     ferry__block_check_end(task, NULL);
     task->over = true;
-    ferry__fiber_exit(&task->fiber, &task->tasks->host);
+    ferry__fiber_exit(&task->fiber, &task->tasks->loop.host_stack);
 }
 
 /* The last steps, on the host's stack: the task's own is given back. */
@@ -91,7 +91,7 @@ static void resume(struct ferry__ready *ready)
     struct ferry__task *task = ferry__container_of(ready, struct ferry__task, ready);
     struct ferry__tasks *tasks = task->tasks;
     tasks->current = task;
-    ferry__fiber_switch(&tasks->host, &task->fiber);
+    ferry__fiber_switch(&tasks->loop.host_stack, &task->fiber);
     tasks->current = NULL;
     if (task->over) bury(task);
 }
@@ -226,9 +226,7 @@ int ferry__tasks_run(struct ferry__tasks *tasks, ferry_fn *main, void *arg)
         ferry__context_unref(spec.context);
         return rc;
     }
-    ferry__fiber_adopt(&tasks->host);
     ferry__loop_run(&tasks->loop);
-    ferry__fiber_disown(&tasks->host);
     return result;
 }
 

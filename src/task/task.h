@@ -25,7 +25,6 @@ struct ferry__starter {
 struct ferry__tasks {
     struct ferry_loop loop;
     struct ferry__stack_pool *stacks;
-    struct ferry__fiber host;    /* the host's own stack, from which tasks are resumed */
     struct ferry__task *current; /* NULL between tasks and in callbacks */
     struct ferry_cancel_scope root,
         outside;                  /* around main; around tasks outside of main's */

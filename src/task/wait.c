@@ -16,7 +16,7 @@ int ferry__wait(struct ferry__wait *wait)
     struct ferry__task *task = wait->task;
     task->wait = wait;
     if (aborts(wait)) ferry__wake(wait, -ECANCELED);
-    ferry__fiber_switch(&task->fiber, &task->tasks->host);
+    ferry__fiber_switch(&task->fiber, &task->tasks->loop.host_stack);
     task->wait = NULL;
     return wait->result;
 }
