@@ -237,12 +237,12 @@ static struct gate may_open = GATE_INIT;
 static struct counter opened;
 static atomic_int to_fail;
 
-static int open_gated(ferry_loop *loop, void **state)
+static int open_gated(ferry_loop *loop, void *host, void **state)
 {
     counter_add(&opened, 1);
     gate_wait(&may_open);
     if (atomic_fetch_sub(&to_fail, 1) > 0) return -ENOTTY;
-    return ferry_uv_backend.open(loop, state);
+    return ferry_uv_backend.open(loop, host, state);
 }
 
 static ferry_portal_provider *new_gated_provider(int failures)

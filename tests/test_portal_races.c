@@ -165,9 +165,9 @@ BACKEND_TEST(cancelled_in_unref,
 /* A backend whose loop opens late, and never well. */
 static struct gate opening = GATE_INIT, may_open = GATE_INIT;
 
-static int open_late(ferry_loop *loop, void **state)
+static int open_late(ferry_loop *loop, void *host, void **state)
 {
-    (void)loop, (void)state;
+    (void)loop, (void)host, (void)state;
     gate_open(&opening);
     gate_wait(&may_open);
     return -7;

@@ -31,14 +31,17 @@ typedef struct ferry_watch {
 typedef struct ferry_backend {
     const char *name;
 
-    /* Opens a host loop of its own for `loop`, and gives its state. */
-    int (*open)(ferry_loop *loop, void **state);
+    /* Opens `loop` in that host loop, which the program runs itself; NULL: in one of its
+     * own. Gives its state. FERRY_E_INVALID if it knows hosts of its own only. */
+    int (*open)(ferry_loop *loop, void *host, void **state);
 
     /* Ends it: nothing of it is called any more, and closed(arg) is called when the
-     * state is gone: before this returns for a host loop that `open` made. */
+     * state is gone: before this returns for a host loop that `open` made. One of the
+     * program's goes on, and nothing of ferry's is left in it by then. */
     void (*close)(void *state, void (*closed)(void *arg), void *arg);
 
-    /* Runs the host loop until ferry_loop_turn returns false, and no less. */
+    /* Runs a host loop that `open` made until ferry_loop_turn returns false, and no
+     * less. */
     void (*run)(void *state);
 
     /* Asks for a turn soon, after the host has looked at its own handles. */

@@ -28,7 +28,7 @@ struct watched {
 struct glib_state {
     ferry_loop *loop;
     GMainContext *context;
-    GMainLoop *own; /* the host, where ferry made it */
+    GMainLoop *own; /* runs the context that ferry made; NULL: it is the program's */
     GSource *prompt, *patient;
     gint64 deadline; /* ferry's */
     gint64 patience; /* when a turn that is wanted has waited long enough */
@@ -68,9 +68,10 @@ static void turn(struct glib_state *state)
     state->patience = NEVER;
     g_source_set_ready_time(state->patient, -1);
     tell_prompt(state);
+    GMainLoop *own = state->own;
     bool more = ferry_loop_turn(state->loop);
-    state->turned = g_get_monotonic_time();
-    if (!more) g_main_loop_quit(state->own);
+    if (more) state->turned = g_get_monotonic_time();
+    else if (own) g_main_loop_quit(own); /* else the state is gone */
 }
 
 /* From the end, so that one that is unwatched meanwhile moves none that is still to
@@ -126,7 +127,7 @@ static GSource *add_source(struct glib_state *state, GSourceFuncs *functions,
     return source;
 }
 
-static int glib_open(ferry_loop *loop, void **out)
+static int glib_open(ferry_loop *loop, void *host, void **out)
 {
     static GSourceFuncs prompt = {.dispatch = on_prompt},
                         patient = {.dispatch = on_patient};
@@ -134,8 +135,8 @@ static int glib_open(ferry_loop *loop, void **out)
     if (state == NULL) return FERRY_E_NO_MEMORY;
     state->loop = loop;
     state->deadline = state->patience = NEVER;
-    state->context = g_main_context_new();
-    state->own = g_main_loop_new(state->context, FALSE);
+    state->context = host ? g_main_context_ref(host) : g_main_context_new();
+    if (host == NULL) state->own = g_main_loop_new(state->context, FALSE);
     state->prompt = add_source(state, &prompt, "ferry", G_PRIORITY_DEFAULT);
     state->patient = add_source(state, &patient, "ferry, patiently",
                                 G_PRIORITY_DEFAULT_IDLE);
@@ -154,7 +155,7 @@ static void glib_close(void *arg, void (*closed)(void *arg), void *closed_arg)
     struct glib_state *state = arg;
     drop_source(state->prompt);
     drop_source(state->patient);
-    g_main_loop_unref(state->own);
+    if (state->own) g_main_loop_unref(state->own);
     g_main_context_unref(state->context);
     free(state->watched);
     free(state);

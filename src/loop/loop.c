@@ -189,9 +189,9 @@ static void nothing(void *arg)
     (void)arg;
 }
 
-static int open_host(struct ferry_loop *loop)
+static int open_host(struct ferry_loop *loop, void *host)
 {
-    int rc = loop->backend->open(loop, &loop->host);
+    int rc = loop->backend->open(loop, host, &loop->host);
     if (rc < 0) return rc;
     loop->wake_watch = (ferry_watch){.fd = loop->token->inbox.wakefd.readable,
                                      .events = FERRY_READABLE,
@@ -201,13 +201,13 @@ static int open_host(struct ferry_loop *loop)
     return rc;
 }
 
-int ferry__loop_open(struct ferry_loop *loop, const ferry_backend *backend)
+int ferry__loop_open(struct ferry_loop *loop, const ferry_backend *backend, void *host)
 {
     *loop = (struct ferry_loop){.backend = backend, .host_deadline = INFINITY};
     loop->arrived_end = &loop->arrived;
     loop->token = ferry__token_new(backend->now);
     if (loop->token == NULL) return FERRY_E_NO_MEMORY;
-    int rc = open_host(loop);
+    int rc = open_host(loop, host);
     if (rc < 0) ferry_token_unref(loop->token);
     return rc;
 }

@@ -39,8 +39,9 @@ struct ferry_loop {
     bool finished;
 };
 
-/* Opens the loop on a host of the backend's own. 0 or an error; then nothing is left. */
-int ferry__loop_open(struct ferry_loop *loop, const ferry_backend *backend);
+/* Opens the loop in that host; NULL: in one of the backend's own. 0 or an error; then
+ * nothing is left. */
+int ferry__loop_open(struct ferry_loop *loop, const ferry_backend *backend, void *host);
 
 /* Runs the host until the end that ferry__loop_finish asks for; by then the inbox is
  * closed and what it held has been refused. */

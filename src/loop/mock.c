@@ -24,8 +24,9 @@ struct mock {
     size_t count;
 };
 
-static int mock_open(struct ferry_loop *loop, void **state)
+static int mock_open(struct ferry_loop *loop, void *host, void **state)
 {
+    if (host) return FERRY_E_INVALID;
     struct mock *mock = calloc(1, sizeof *mock);
     if (mock == NULL) return FERRY_E_NO_MEMORY;
     mock->loop = loop;

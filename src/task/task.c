@@ -187,12 +187,12 @@ static void open_root(struct ferry__tasks *tasks, struct ferry_cancel_scope *sco
 }
 
 int ferry__tasks_open(struct ferry__tasks *tasks, const ferry_backend *backend,
-                      size_t stack_size)
+                      void *host, size_t stack_size)
 {
     *tasks = (struct ferry__tasks){.alive = 0};
     tasks->stacks = ferry__stack_pool_new(stack_size);
     if (tasks->stacks == NULL) return FERRY_E_NO_MEMORY;
-    int rc = ferry__loop_open(&tasks->loop, backend);
+    int rc = ferry__loop_open(&tasks->loop, backend, host);
     if (rc < 0) {
         ferry__stack_pool_free(tasks->stacks);
         return rc;

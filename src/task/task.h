@@ -159,8 +159,9 @@ void ferry__block_check_end(struct ferry__task *task,
 
 /* ---- the life of a loop's tasks ---- */
 
+/* In that host; NULL: in one of the backend's own. */
 int ferry__tasks_open(struct ferry__tasks *tasks, const ferry_backend *backend,
-                      size_t stack_size);
+                      void *host, size_t stack_size);
 
 /* Runs main in the first task, until every task has ended; gives its result. */
 int ferry__tasks_run(struct ferry__tasks *tasks, ferry_fn *main, void *arg);

@@ -66,7 +66,7 @@ static int make_pool(struct ferry__runtime *runtime, const ferry_run_options *op
 static int open_runtime(struct ferry__runtime *runtime, const ferry_backend *backend,
                         const ferry_run_options *options)
 {
-    int rc = ferry__tasks_open(&runtime->tasks, backend, options->task_stack_size);
+    int rc = ferry__tasks_open(&runtime->tasks, backend, NULL, options->task_stack_size);
     if (rc < 0) return rc;
     rc = make_limiter(runtime, options);
     if (rc == 0) rc = make_pool(runtime, options);

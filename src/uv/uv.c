@@ -2,7 +2,8 @@
  *
  * Three kinds of handles in the host's loop, each of which ends in a turn: a poll for
  * each watched descriptor, a timer for the deadline, and an idle handle, active while
- * ferry asks for another turn, which keeps the host's poll from waiting.
+ * ferry asks for another turn, which keeps the host's poll from waiting. The timer is
+ * armed even where there is no deadline: it alone says that uv_run must not return.
  *
  * libuv keeps the time of its last poll for the timers it starts; a turn may have
  * lasted, so that time is refreshed after it, or a timer of the host's would fire early
@@ -25,8 +26,16 @@ struct uv_state {
     uv_loop_t *host;
     uv_timer_t deadline;
     uv_idle_t again;
+    size_t handles; /* whose end libuv has not told yet */
+    void (*closed)(void *arg);
+    void *closed_arg;
     uv_loop_t own; /* the host, where ferry made it */
 };
+
+static bool is_own(const struct uv_state *state)
+{
+    return state->host == &state->own;
+}
 
 static double uv_now_seconds(void)
 {
@@ -37,7 +46,7 @@ static void turn(struct uv_state *state)
 {
     bool more = ferry_loop_turn(state->loop);
     uv_update_time(state->host);
-    if (!more) uv_stop(state->host);
+    if (!more && is_own(state)) uv_stop(state->host);
 }
 
 static void on_deadline(uv_timer_t *timer)
@@ -69,9 +78,27 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     turn(state);
 }
 
+/* The last handle of one that has been closed. The host's loop may be gone after it. */
+static void finish(struct uv_state *state)
+{
+    void (*closed)(void *arg) = state->closed;
+    void *closed_arg = state->closed_arg;
+    if (is_own(state)) uv_loop_close(&state->own);
+    free(state);
+    closed(closed_arg);
+}
+
+static void handle_has_ended(struct uv_state *state)
+{
+    if (--state->handles == 0 && !is_own(state)) finish(state);
+}
+
 static void free_poll(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct poll *poll = handle->data;
+    struct uv_state *state = poll->state;
+    free(poll);
+    handle_has_ended(state);
 }
 
 static void uv_unwatch(void *arg, ferry_watch *watch)
@@ -101,43 +128,11 @@ static int uv_watch(void *arg, ferry_watch *watch)
         return FERRY_E_BACKEND;
     }
     watch->adapter = poll;
+    poll->state->handles++;
+    uv_unref((uv_handle_t *)&poll->handle);
     if (start(poll) == 0) return 0;
     uv_unwatch(arg, watch);
     return FERRY_E_BACKEND;
-}
-
-static int uv_open(ferry_loop *loop, void **out)
-{
-    struct uv_state *state = calloc(1, sizeof *state);
-    if (state == NULL) return FERRY_E_NO_MEMORY;
-    if (uv_loop_init(&state->own) != 0) {
-        free(state);
-        return FERRY_E_BACKEND;
-    }
-    state->loop = loop;
-    state->host = &state->own;
-    uv_timer_init(state->host, &state->deadline);
-    uv_idle_init(state->host, &state->again);
-    state->deadline.data = state->again.data = state;
-    *out = state;
-    return 0;
-}
-
-static void uv_close_state(void *arg, void (*closed)(void *arg), void *closed_arg)
-{
-    struct uv_state *state = arg;
-    uv_close((uv_handle_t *)&state->deadline, NULL);
-    uv_close((uv_handle_t *)&state->again, NULL);
-    uv_run(state->host, UV_RUN_DEFAULT); /* until every handle's end has been told */
-    uv_loop_close(&state->own);
-    free(state);
-    closed(closed_arg);
-}
-
-static void uv_run_host(void *arg)
-{
-    struct uv_state *state = arg;
-    uv_run(state->host, UV_RUN_DEFAULT);
 }
 
 static void uv_wake(void *arg)
@@ -149,15 +144,58 @@ static void uv_wake(void *arg)
 static void uv_set_deadline(void *arg, double when)
 {
     struct uv_state *state = arg;
-    if (isinf(when)) {
-        uv_timer_stop(&state->deadline);
-        return;
-    }
     uv_update_time(state->host);
     /* The next millisecond, not ceil: a product that was rounded down to a whole one
      * would fire early by the rounding. */
     double left = floor(fmin(when * 1e3, LATEST)) + 1 - (double)uv_now(state->host);
     uv_timer_start(&state->deadline, on_deadline, left > 0 ? (uint64_t)left : 0, 0);
+}
+
+static void open_handles(struct uv_state *state)
+{
+    uv_timer_init(state->host, &state->deadline);
+    uv_idle_init(state->host, &state->again);
+    state->deadline.data = state->again.data = state;
+    state->handles = 2;
+    uv_set_deadline(state, INFINITY);
+}
+
+static int uv_open(ferry_loop *loop, void *host, void **out)
+{
+    struct uv_state *state = calloc(1, sizeof *state);
+    if (state == NULL) return FERRY_E_NO_MEMORY;
+    if (host == NULL && uv_loop_init(&state->own) != 0) {
+        free(state);
+        return FERRY_E_BACKEND;
+    }
+    state->loop = loop;
+    state->host = host ? host : &state->own;
+    open_handles(state);
+    *out = state;
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    handle_has_ended(handle->data);
+}
+
+static void uv_close_state(void *arg, void (*closed)(void *arg), void *closed_arg)
+{
+    struct uv_state *state = arg;
+    state->closed = closed;
+    state->closed_arg = closed_arg;
+    uv_close((uv_handle_t *)&state->deadline, on_closed);
+    uv_close((uv_handle_t *)&state->again, on_closed);
+    if (!is_own(state)) return;
+    uv_run(state->host, UV_RUN_DEFAULT); /* until every handle's end has been told */
+    finish(state);
+}
+
+static void uv_run_host(void *arg)
+{
+    struct uv_state *state = arg;
+    uv_run(state->host, UV_RUN_DEFAULT);
 }
 
 const ferry_backend ferry_uv_backend = {
