@@ -11,6 +11,14 @@ struct ferry__runtime {
     ferry_capacity_limiter *limiter; /* the default one */
 };
 
+/* Opens it in that host; NULL: in one of the backend's own. 0 or an error; then nothing
+ * is left. */
+int ferry__runtime_open(struct ferry__runtime *runtime, const ferry_backend *backend,
+                        void *host, const ferry_run_options *options);
+
+/* Once every task has ended. */
+void ferry__runtime_close(struct ferry__runtime *runtime);
+
 static inline struct ferry__runtime *ferry__runtime_of(struct ferry__tasks *tasks)
 {
     return ferry__container_of(tasks, struct ferry__runtime, tasks);
