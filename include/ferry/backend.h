@@ -64,9 +64,14 @@ typedef struct ferry_backend {
  * is refused. Suspends: no. Thread: any. Errors: FERRY_E_INVALID, _NO_MEMORY. */
 FERRY_API int ferry_backend_register(const ferry_backend *backend);
 
-/* Does what there is to do, for a bounded time. False: the run is over, leave the host
- * loop. Thread: the one that runs the host loop. */
+/* Does what there is to do, for a bounded time. False: the run is over: leave a host
+ * loop that `open` made; in one of the program's `close` has been called, and `loop` is
+ * gone. Thread: the one that runs the host loop. */
 FERRY_API bool ferry_loop_turn(ferry_loop *loop);
+
+/* The state that `open` gave for the loop that this thread runs; NULL if there is none,
+ * or its backend is another. Suspends: no. Thread: any. */
+FERRY_API void *ferry_loop_state(const ferry_backend *backend);
 
 /* Moves a virtual clock. Thread: the one that runs the host loop. */
 FERRY_API void ferry_loop_set_time(ferry_loop *loop, double now);

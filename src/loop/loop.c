@@ -22,15 +22,21 @@ static _Thread_local struct ferry_loop *current;
 
 /* Not inlined: a task may be resumed by another thread of a host that moves between
  * threads, and the address of a thread-local must not be kept across that. */
-__attribute__((noinline)) struct ferry_loop *ferry__loop_current(void)
+__attribute__((noinline)) static struct ferry_loop *running(void)
 {
     return current;
 }
 
-bool ferry__loop_is_here(const ferry_token *token)
+struct ferry_loop *ferry__loop_current(void)
 {
-    const struct ferry_loop *loop = ferry__loop_current();
-    return loop && loop->token == token;
+    struct ferry_loop *loop = running();
+    return loop ? loop : ferry__attached_here();
+}
+
+struct ferry_loop *ferry__loop_find_here(const ferry_token *token)
+{
+    struct ferry_loop *loop = running();
+    return loop && loop->token == token ? loop : ferry__attached_find(token);
 }
 
 __attribute__((noinline)) struct ferry_loop *
@@ -152,19 +158,35 @@ static void take_turn(struct ferry_loop *loop)
     else rest(loop);
 }
 
-bool ferry_loop_turn(struct ferry_loop *loop)
+/* The thread may not be that of the last turn. */
+static void take_turn_here(struct ferry_loop *loop)
 {
-    if (loop->finished) return false;
-    if (loop->turning) return true; /* a task runs its host's loop, as a dialog does */
     struct ferry_loop *before = ferry__loop_swap_current(loop);
-    ferry__fiber_adopt(&loop->host_stack); /* its thread may not be that of the last */
+    if (loop->attachment.host) ferry__attached_visit(&loop->attachment);
+    ferry__fiber_adopt(&loop->host_stack);
     loop->turning = true;
     loop->asked = false;
     take_turn(loop);
     loop->turning = false;
     ferry__fiber_disown(&loop->host_stack);
     ferry__loop_swap_current(before);
-    return !loop->finished;
+}
+
+bool ferry_loop_turn(struct ferry_loop *loop)
+{
+    if (loop->finished) return false;
+    if (loop->turning) return true; /* a task runs its host's loop, as a dialog does */
+    take_turn_here(loop);
+    if (!loop->finished) return true;
+    ferry__attached_leave(&loop->attachment);
+    if (loop->over) loop->over(loop);
+    return false;
+}
+
+void *ferry_loop_state(const ferry_backend *backend)
+{
+    const struct ferry_loop *loop = ferry__loop_current();
+    return loop && loop->backend == backend ? loop->host : NULL;
 }
 
 void ferry_loop_set_time(struct ferry_loop *loop, double now)
@@ -201,15 +223,34 @@ static int open_host(struct ferry_loop *loop, void *host)
     return rc;
 }
 
-int ferry__loop_open(struct ferry_loop *loop, const ferry_backend *backend, void *host)
+static int open_with_token(struct ferry_loop *loop, void *host)
 {
-    *loop = (struct ferry_loop){.backend = backend, .host_deadline = INFINITY};
-    loop->arrived_end = &loop->arrived;
-    loop->token = ferry__token_new(backend->now);
+    loop->token = ferry__token_new(loop->backend->now);
     if (loop->token == NULL) return FERRY_E_NO_MEMORY;
     int rc = open_host(loop, host);
     if (rc < 0) ferry_token_unref(loop->token);
     return rc;
+}
+
+static int open_attached(struct ferry_loop *loop, void *host)
+{
+    int rc = ferry__attached_claim(&loop->attachment, loop, host);
+    if (rc < 0) return rc;
+    rc = open_with_token(loop, host);
+    if (rc < 0) {
+        ferry__attached_leave(&loop->attachment);
+        return rc;
+    }
+    ferry__attached_visit(&loop->attachment);
+    ferry__loop_ask(loop);
+    return 0;
+}
+
+int ferry__loop_open(struct ferry_loop *loop, const ferry_backend *backend, void *host)
+{
+    *loop = (struct ferry_loop){.backend = backend, .host_deadline = INFINITY};
+    loop->arrived_end = &loop->arrived;
+    return host ? open_attached(loop, host) : open_with_token(loop, NULL);
 }
 
 void ferry__loop_run(struct ferry_loop *loop)
@@ -223,9 +264,10 @@ void ferry__loop_run(struct ferry_loop *loop)
     ferry__loop_swap_current(before);
 }
 
-void ferry__loop_close(struct ferry_loop *loop)
+void ferry__loop_close(struct ferry_loop *loop, void (*closed)(void *arg), void *arg)
 {
+    ferry__attached_leave(&loop->attachment);
     loop->backend->unwatch(loop->host, &loop->wake_watch);
-    loop->backend->close(loop->host, nothing, NULL);
     ferry_token_unref(loop->token);
+    loop->backend->close(loop->host, closed ? closed : nothing, arg);
 }

@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "fiber/fiber.h"
+#include "loop/attached.h"
 #include "loop/timers.h"
 #include "loop/token.h"
 #include <ferry/backend.h>
@@ -33,31 +34,44 @@ struct ferry_loop {
     ferry_watch wake_watch;
     double host_deadline; /* what the host was asked for last */
     size_t holds;         /* jobs that hold a virtual clock still */
-    bool turning;         /* ferry_loop_turn runs */
-    bool asked;           /* the host has been asked for a turn, and not by the last */
-    bool finishing;       /* nothing is left to run: the next step is the end */
+    struct ferry__attachment attachment;
+    void (*over)(struct ferry_loop *loop); /* of one that is attached: closes it */
+    bool turning;                          /* ferry_loop_turn runs */
+    bool asked;     /* the host has been asked for a turn, and not by the last */
+    bool finishing; /* nothing is left to run: the next step is the end */
     bool finished;
 };
 
 /* Opens the loop in that host; NULL: in one of the backend's own. 0 or an error; then
- * nothing is left. */
+ * nothing is left. One in a host that is there has its first turn soon, and its `over` is
+ * called at the end of the last. */
 int ferry__loop_open(struct ferry_loop *loop, const ferry_backend *backend, void *host);
 
 /* Runs the host until the end that ferry__loop_finish asks for; by then the inbox is
  * closed and what it held has been refused. */
 void ferry__loop_run(struct ferry_loop *loop);
-void ferry__loop_close(struct ferry_loop *loop);
+
+/* closed(arg) is called when the backend is through with it: at once, for a host of its
+ * own. */
+void ferry__loop_close(struct ferry_loop *loop, void (*closed)(void *arg), void *arg);
 
 /* Ends the run as soon as this turn's step is done. */
 void ferry__loop_finish(struct ferry_loop *loop);
 
-/* The loop that this thread runs; NULL outside, and in workers. */
+/* The loop that this thread runs, be it between two turns; NULL outside, and in
+ * workers. */
 struct ferry_loop *ferry__loop_current(void);
 
-/* Whether this thread runs the loop with that token; NULL is none's. */
-bool ferry__loop_is_here(const ferry_token *token);
+/* The loop with that token, if this thread runs it. It need not be the current one. */
+struct ferry_loop *ferry__loop_find_here(const ferry_token *token);
 
-/* Makes it this thread's, and gives the one before. */
+/* Whether this thread runs the loop with that token; NULL is none's. */
+static inline bool ferry__loop_is_here(const ferry_token *token)
+{
+    return ferry__loop_find_here(token) != NULL;
+}
+
+/* Makes it this thread's, and gives the one before; attached ones do not count. */
 struct ferry_loop *ferry__loop_swap_current(struct ferry_loop *loop);
 
 /* To be called where something is to be done or a deadline has been set: in a callback of
@@ -67,6 +81,15 @@ static inline void ferry__loop_ask(struct ferry_loop *loop)
     if (loop->turning || loop->asked) return;
     loop->asked = true;
     loop->backend->wake(loop->host);
+}
+
+/* To be called where this thread may have pushed a message to the loop that it runs, in a
+ * callback of the host's own: a host that ends where nothing is left to wait for must
+ * know that there is something. */
+static inline void ferry__loop_ask_here(const ferry_token *token)
+{
+    struct ferry_loop *loop = ferry__loop_find_here(token);
+    if (loop) ferry__loop_ask(loop);
 }
 
 static inline void ferry__loop_make_ready(struct ferry_loop *loop,

@@ -18,6 +18,8 @@ struct ferry_token {
     _Atomic double virtual_now; /* written by the loop's thread */
     atomic_size_t mock_holds;   /* by foreign threads: ferry_mock_hold */
     unsigned long generation;   /* of the process that made it: ferry__forks() */
+    atomic_ulong host_thread;   /* of an attached loop: who ran it last (attached.c) */
+    struct ferry_loop *hosted;  /* that loop, for that thread */
     struct ferry__gauges gauges;
 };
 

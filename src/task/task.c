@@ -16,9 +16,8 @@ struct ferry__tasks *ferry__tasks_current(void)
 
 int ferry__tasks_check(const struct ferry__tasks *tasks)
 {
-    const struct ferry__tasks *here = ferry__tasks_current();
-    if (here == NULL) return FERRY_E_NO_LOOP;
-    return here == tasks ? 0 : FERRY_E_WRONG_LOOP;
+    if (ferry__loop_is_here(tasks->loop.token)) return 0;
+    return ferry__loop_current() ? FERRY_E_WRONG_LOOP : FERRY_E_NO_LOOP;
 }
 
 struct ferry__task *ferry__task_current(void)
@@ -71,6 +70,13 @@ static void run(void *arg)
     ferry__fiber_exit(&task->fiber, &task->tasks->loop.host_stack);
 }
 
+static void check_end(struct ferry__tasks *tasks)
+{
+    if (tasks->alive > 0 || !tasks->main_ended) return;
+    if (tasks->all_ended) tasks->all_ended(tasks);
+    else ferry__loop_finish(&tasks->loop);
+}
+
 /* The last steps, on the host's stack: the task's own is given back. */
 static void bury(struct ferry__task *task)
 {
@@ -83,7 +89,8 @@ static void bury(struct ferry__task *task)
     task->ended(task);
     struct ferry__stack stack = task->stack;
     ferry__stack_give(tasks->stacks, &stack);
-    if (--tasks->alive == 0) ferry__loop_finish(&tasks->loop);
+    tasks->alive--;
+    check_end(tasks);
 }
 
 static void resume(struct ferry__ready *ready)
@@ -203,12 +210,23 @@ int ferry__tasks_open(struct ferry__tasks *tasks, const ferry_backend *backend,
 }
 
 /* What is outside of main's tasks ends with it. */
+static void end_main(struct ferry__tasks *tasks)
+{
+    tasks->main_ended = true;
+    ferry__scope_cancel(&tasks->outside);
+}
+
 static void main_ended(struct ferry__task *task)
 {
     int *result = task->owner;
     *result = task->result;
-    task->tasks->main_ended = true;
-    ferry__scope_cancel(&task->tasks->outside);
+    end_main(task->tasks);
+}
+
+void ferry__tasks_end_main(struct ferry__tasks *tasks)
+{
+    end_main(tasks);
+    check_end(tasks);
 }
 
 int ferry__tasks_run(struct ferry__tasks *tasks, ferry_fn *main, void *arg)
@@ -230,8 +248,8 @@ int ferry__tasks_run(struct ferry__tasks *tasks, ferry_fn *main, void *arg)
     return result;
 }
 
-void ferry__tasks_close(struct ferry__tasks *tasks)
+void ferry__tasks_close(struct ferry__tasks *tasks, void (*closed)(void *arg), void *arg)
 {
-    ferry__loop_close(&tasks->loop);
     ferry__stack_pool_free(tasks->stacks);
+    ferry__loop_close(&tasks->loop, closed, arg);
 }

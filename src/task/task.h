@@ -31,6 +31,8 @@ struct ferry__tasks {
     struct ferry__list to_cancel; /* members that a refresh has found cancelled */
     bool deadline_noticed, firing_noticed; /* see scope.c */
     bool main_ended;
+    /* No task is left, nor will there be; NULL: the loop is to finish. */
+    void (*all_ended)(struct ferry__tasks *tasks);
     void *descriptors; /* a tree (search.h) of those that are waited for */
     size_t alive;
     uint64_t made;
@@ -165,6 +167,12 @@ int ferry__tasks_open(struct ferry__tasks *tasks, const ferry_backend *backend,
 
 /* Runs main in the first task, until every task has ended; gives its result. */
 int ferry__tasks_run(struct ferry__tasks *tasks, ferry_fn *main, void *arg);
-void ferry__tasks_close(struct ferry__tasks *tasks);
+
+/* Where there is no main: what would be main's end. Loop, between tasks. */
+void ferry__tasks_end_main(struct ferry__tasks *tasks);
+
+/* closed(arg), which may be NULL, is called as ferry__loop_close says, and last. */
+void ferry__tasks_close(struct ferry__tasks *tasks, void (*closed)(void *arg),
+                        void *arg);
 
 #endif

@@ -14,7 +14,7 @@ static int run(const ferry_backend *backend, ferry_fn *main, void *arg,
     int rc = ferry__runtime_open(&runtime, backend, NULL, options);
     if (rc < 0) return rc;
     rc = ferry__tasks_run(&runtime.tasks, main, arg);
-    ferry__runtime_close(&runtime);
+    ferry__runtime_close(&runtime, NULL, NULL);
     return rc;
 }
 

@@ -48,6 +48,7 @@ static void forget(void)
 {
     ferry__context_keep_in_child();
     ferry__loop_swap_current(NULL);
+    ferry__attached_forget();
     ferry__thread_restore_sigmask();
     ferry__worker_forget();
 }
@@ -79,14 +80,15 @@ int ferry__runtime_open(struct ferry__runtime *runtime, const ferry_backend *bac
     if (rc == 0) return 0;
     ferry__gauges_set_limiter(&runtime->tasks.loop.token->gauges, NULL);
     ferry_capacity_limiter_unref(runtime->limiter);
-    ferry__tasks_close(&runtime->tasks);
+    ferry__tasks_close(&runtime->tasks, NULL, NULL);
     return rc;
 }
 
-void ferry__runtime_close(struct ferry__runtime *runtime)
+void ferry__runtime_close(struct ferry__runtime *runtime, void (*closed)(void *arg),
+                          void *arg)
 {
     ferry__pool_close(runtime->pool);
     ferry__gauges_set_limiter(&runtime->tasks.loop.token->gauges, NULL);
     ferry_capacity_limiter_unref(runtime->limiter);
-    ferry__tasks_close(&runtime->tasks);
+    ferry__tasks_close(&runtime->tasks, closed, arg);
 }

@@ -16,8 +16,10 @@ struct ferry__runtime {
 int ferry__runtime_open(struct ferry__runtime *runtime, const ferry_backend *backend,
                         void *host, const ferry_run_options *options);
 
-/* Once every task has ended. */
-void ferry__runtime_close(struct ferry__runtime *runtime);
+/* Once every task has ended. closed(arg), which may be NULL, is called when the host is
+ * rid of it: at once, for one of the backend's own. */
+void ferry__runtime_close(struct ferry__runtime *runtime, void (*closed)(void *arg),
+                          void *arg);
 
 static inline struct ferry__runtime *ferry__runtime_of(struct ferry__tasks *tasks)
 {
