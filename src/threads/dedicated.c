@@ -182,7 +182,7 @@ int ferry_worker_start(ferry_worker **out, const ferry_worker_options *options)
 
 /* ---- stopping ---- */
 
-static void close_worker(struct ferry__dedicated *dedicated)
+void ferry__dedicated_close(struct ferry__dedicated *dedicated)
 {
     dedicated->closed = true;
     if (dedicated->worker) ferry__dedicated_is_idle(dedicated->worker);
@@ -213,7 +213,7 @@ int ferry_worker_stop(ferry_worker *worker)
     if (dedicated->worker == NULL) return FERRY_E_CLOSED;
     struct stopper stopper = {.wait = ferry__wait_for(task, NULL)};
     ferry__list_append(&dedicated->stoppers, &stopper.link);
-    close_worker(dedicated);
+    ferry__dedicated_close(dedicated);
     return ferry__wait(&stopper.wait);
 }
 
@@ -227,7 +227,7 @@ static void let_go(struct ferry__message *message, bool refused)
 {
     (void)refused;
     ferry_worker *worker = ferry__container_of(message, ferry_worker, let_go);
-    close_worker(worker->pool->dedicated);
+    ferry__dedicated_close(worker->pool->dedicated);
     free_handle(worker);
 }
 

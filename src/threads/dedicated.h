@@ -54,6 +54,9 @@ void ferry__dedicated_end(struct ferry__worker *worker);
 
 /* ---- the loop's side; called by the pool ---- */
 
+/* It takes no jobs any more, and ends when it has done those that it has. */
+void ferry__dedicated_close(struct ferry__dedicated *dedicated);
+
 /* It has nothing to do. */
 void ferry__dedicated_is_idle(struct ferry__worker *worker);
 

@@ -116,6 +116,13 @@ void ferry__pool_submit(struct ferry__pool *pool, struct ferry__job *job)
     if (ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
 }
 
+/* No job waits for it. */
+static void rests(struct ferry__worker *worker)
+{
+    if (worker->pool->dedicated) ferry__dedicated_is_idle(worker);
+    else if (worker->pool->retiring) ferry__pool_quit_idle(worker);
+}
+
 /* The worker has nothing to do; jobs may have come into the queue since it looked. */
 static void worker_is_idle(struct ferry__worker *worker)
 {
@@ -123,7 +130,7 @@ static void worker_is_idle(struct ferry__worker *worker)
     become_idle(worker);
     struct ferry__job *job = ferry__pool_take(pool, NULL);
     if (job == NULL) {
-        if (pool->dedicated) ferry__dedicated_is_idle(worker);
+        rests(worker);
         return;
     }
     job->in_slot = hand_to_idle(pool, job);
@@ -153,6 +160,56 @@ bool ferry__pool_revoke(struct ferry__pool *pool, struct ferry__job *job)
     return back;
 }
 
+/* ---- retiring ---- */
+
+/* The next of the run's that is to end, but has not said so; dedicated ones only while
+ * they take jobs, if `serving`. It does not go before it is taken in that it ends. */
+static struct ferry__worker *find_staying(struct ferry__pool *home, bool serving)
+{
+    struct ferry__worker *found = NULL;
+    pthread_mutex_lock(&home->mutex);
+    for (struct ferry__link *link = home->workers.first; link && found == NULL;
+         link = link->next) {
+        struct ferry__worker *worker = ferry__container_of(link, struct ferry__worker,
+                                                           place);
+        const struct ferry__dedicated *dedicated = worker->pool->dedicated;
+        bool stays = !worker->is_gone && worker->abandoned == 0;
+        if (serving ? dedicated && !dedicated->closed : stays) found = worker;
+    }
+    pthread_mutex_unlock(&home->mutex);
+    return found;
+}
+
+static bool is_making(struct ferry__pool *home)
+{
+    pthread_mutex_lock(&home->mutex);
+    bool making = home->making;
+    pthread_mutex_unlock(&home->mutex);
+    return making;
+}
+
+static void check_retired(struct ferry__pool *home)
+{
+    void (*has_retired)(struct ferry__pool * pool) = home->has_retired;
+    if (has_retired == NULL || is_making(home) || find_staying(home, false)) return;
+    home->has_retired = NULL;
+    has_retired(home);
+}
+
+void ferry__pool_retire(struct ferry__pool *pool,
+                        void (*has_retired)(struct ferry__pool *pool))
+{
+    struct ferry__worker *worker;
+    pool->retiring = true;
+    pool->has_retired = has_retired;
+    while ((worker = find_staying(pool, true)))
+        ferry__dedicated_close(worker->pool->dedicated);
+    while (!ferry__list_is_empty(&pool->idle))
+        ferry__pool_quit_idle(
+            ferry__container_of(pool->idle.first, struct ferry__worker, idle_place));
+    check_retired(pool);
+}
+
 /* ---- a thread that will not come free ---- */
 
 static bool has_hope(struct ferry__pool *pool)
@@ -179,6 +236,7 @@ static bool is_hopeless(struct ferry__pool *pool)
 void ferry__pool_no_thread(struct ferry__pool *pool)
 {
     if (is_hopeless(pool)) ferry__pool_fail_queue(pool, FERRY_E_NO_THREAD);
+    check_retired(pool);
 }
 
 void ferry__pool_fail_queue(struct ferry__pool *pool, int rc)
@@ -208,6 +266,7 @@ static void worker_has_ended(struct ferry__worker *worker)
     if (worker->pool->dedicated) ferry__dedicated_has_ended(worker);
     ferry__worker_unref(worker);
     if (ferry__pool_grow(home) < 0) ferry__pool_no_thread(home);
+    check_retired(home);
 }
 
 /* A job has ended its thread. */

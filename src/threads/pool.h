@@ -32,6 +32,8 @@ struct ferry__pool {
     struct ferry__list idle;
     struct ferry__list spare_jobs; /* records of jobs that may be abandoned */
     size_t spare_count;
+    bool retiring;                                 /* a home's */
+    void (*has_retired)(struct ferry__pool *pool); /* NULL: not retiring, or told */
 
     /* The mutex's. */
     pthread_mutex_t mutex;
@@ -54,6 +56,13 @@ struct ferry__pool *ferry__pool_new(ferry_token *token, size_t stack_size,
  * is closed. */
 void ferry__pool_close(struct ferry__pool *pool);
 void ferry__pool_unref(struct ferry__pool *pool);
+
+/* Loop, where no task is left and none will come: ends the run's workers, and tells when
+ * all have said that they end but those with abandoned jobs; at once, if there are none.
+ * So the loop need not wait for a thread, an on_end or a value's destroy as the pool is
+ * closed, but for threads that have nothing left to run. */
+void ferry__pool_retire(struct ferry__pool *pool,
+                        void (*has_retired)(struct ferry__pool *pool));
 
 /* Makes that pool its home, for a dedicated worker's; before anything else. */
 void ferry__pool_live_in(struct ferry__pool *pool, struct ferry__pool *home);
