@@ -1,8 +1,9 @@
 /* Portals: any thread can run code in the loop.  SPDX-License-Identifier: MIT
  *
- * A portal is opened inside a running loop (ferry_portal_enter), or with a thread and a
- * loop of its own (ferry_start_blocking_portal). Every thread that holds a reference may
- * then run functions in that loop, as tasks of the portal. A task that fails fails for
+ * A portal is opened inside a running loop (ferry_portal_enter; ferry_portal_open, below
+ * another), with a thread and a loop of its own (ferry_start_blocking_portal), or by
+ * putting ferry into a loop that a program runs itself (<ferry/attach.h>). Every thread
+ * that holds a reference may then run functions in that loop, as tasks of the portal. A task that fails fails for
  * whoever asked for it, and for nobody else.
  *
  * A portal that has been stopped, or whose loop has ended, answers
@@ -64,6 +65,29 @@ FERRY_API int ferry_portal_stop(ferry_portal *portal, bool cancel_remaining);
  * FERRY_E_CANNOT_SUSPEND in a callback of the loop, FERRY_E_PORTAL_CLOSED after the end
  * of the loop, _NO_MEMORY, _INVALID. */
 FERRY_API int ferry_portal_stop_within(ferry_portal *portal, double seconds);
+
+/* ---- below another portal ---- */
+
+/* Opens a portal below `parent`, whichever kind that is: one for a window, a connection,
+ * anything that ends before the rest does. Its tasks are the parent's too: in its
+ * scopes, stopped and cancelled with it, and waited for where it is left. Suspends: no.
+ * Thread: loop. Owner: the caller has one reference, which ferry_portal_close drops.
+ * Errors: FERRY_E_PORTAL_CLOSED, _NO_LOOP, _WRONG_LOOP, _NO_MEMORY, _INVALID. AnyIO: a
+ * BlockingPortal in a task of a BlockingPortal's. */
+FERRY_API int ferry_portal_open(ferry_portal *parent, ferry_portal **portal);
+
+/* Closes a portal that was opened so, or by attaching, and drops the caller's reference;
+ * it never waits. The portal is stopped at once, and the portals below it as that is
+ * taken in; what this thread has asked for before still runs. With cancel_remaining its
+ * tasks are cancelled. closed(arg), which may be NULL, is called when the last task and
+ * all portals below have ended and posted messages have been delivered: once, in the
+ * loop's thread, outside of any task; after the loop's end in this call. A portal whose
+ * parent is left or closed ends with it, and is closed by its owner all the same.
+ * Suspends: no. Thread: any. Errors: FERRY_E_PORTAL_CLOSED if it has been called before,
+ * _INVALID for a portal that another call opened; then `closed` is not called, and no
+ * reference dropped. AnyIO: BlockingPortal.__aexit__. */
+FERRY_API int ferry_portal_close(ferry_portal *portal, bool cancel_remaining,
+                                 void (*closed)(void *arg), void *arg);
 
 /* ---- with a thread of its own ---- */
 

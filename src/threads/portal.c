@@ -43,8 +43,8 @@ int ferry__portal_check_waiting(const ferry_portal *portal)
 
 /* ---- what it carries ---- */
 
-/* In the frame of a task that waits until nothing is carried; or nothing but tasks that
- * wait so themselves, who would wait for each other. */
+/* In the frame of a task that waits until nothing is carried and no portal is below; or
+ * nothing is carried but tasks that wait so themselves, who would wait for each other. */
 struct drain {
     struct ferry__wait wait;
     struct ferry__link link;
@@ -54,11 +54,12 @@ struct drain {
 
 static bool is_drained(const struct drain *drain)
 {
-    size_t most = drain->but_draining ? drain->portal->carried_drains : 0;
-    return drain->portal->carrying <= most;
+    const struct ferry_portal *portal = drain->portal;
+    if (drain->but_draining) return portal->carrying <= portal->carried_drains;
+    return portal->carrying == 0 && ferry__list_is_empty(&portal->below);
 }
 
-static void wake_drained(struct ferry_portal *portal)
+void ferry__portal_wake_drained(struct ferry_portal *portal)
 {
     struct ferry__link *link, *next;
     for (link = portal->drains.first; link; link = next) {
@@ -73,13 +74,18 @@ static void wake_drained(struct ferry_portal *portal)
 void ferry__portal_carry(struct ferry_portal *portal, struct ferry__link *place)
 {
     ferry__list_append(&portal->carried, place);
-    portal->carrying++;
+    for (; portal; portal = portal->parent) portal->carrying++;
 }
 
 void ferry__portal_put_down(struct ferry_portal *portal)
 {
-    portal->carrying--;
-    wake_drained(portal);
+    struct ferry_portal *parent;
+    for (; portal; portal = parent) {
+        parent = portal->parent; /* open as long as it carries */
+        portal->carrying--;
+        ferry__portal_wake_drained(portal);
+        ferry__portal_check_end(portal);
+    }
 }
 
 static bool stop_draining(struct ferry__wait *wait)
@@ -97,7 +103,7 @@ static int drain(struct ferry_portal *portal, struct ferry__task *task,
                            .portal = portal,
                            .but_draining = but_draining};
     ferry__list_append(&portal->drains, &waiter.link);
-    wake_drained(portal);
+    ferry__portal_wake_drained(portal);
     return ferry__wait(&waiter.wait);
 }
 
@@ -112,22 +118,37 @@ static int cancel_carried(struct ferry_portal *portal, bool but_draining)
         if (!(but_draining && carried->drains) && ferry_future_cancel(&carried->future))
             cancelled++;
     }
+    for (struct ferry__link *link = portal->below.first; link; link = link->next)
+        cancelled += cancel_carried(
+            ferry__container_of(link, struct ferry_portal, sibling), but_draining);
     return cancelled;
 }
 
 /* ---- stopping ---- */
 
-static void close_to_new(struct ferry_portal *portal)
+void ferry__portal_close_to_new(struct ferry_portal *portal)
 {
     /* release: pairs with the load in ferry__portal_check. seq_cst: with the load in
      * begin (portal_post.c). */
     atomic_store_explicit(&portal->closing, true, memory_order_seq_cst);
 }
 
-static void stop_here(struct ferry_portal *portal, bool cancel_remaining)
+void ferry__portal_stop_here(struct ferry_portal *portal, bool cancel)
 {
+    ferry__portal_close_to_new(portal);
     ferry_event_set(&portal->stopped);
-    if (cancel_remaining) cancel_carried(portal, false);
+    for (struct ferry__link *link = portal->below.first; link; link = link->next)
+        ferry__portal_stop_here(ferry__container_of(link, struct ferry_portal, sibling),
+                                false);
+    if (cancel) cancel_carried(portal, false);
+}
+
+bool ferry__portal_push(ferry_portal *portal, struct ferry__message *message)
+{
+    ferry_token *token = portal->token; /* the portal may be gone after the push */
+    if (!ferry__token_push(token, message)) return false;
+    ferry__loop_ask_here(token);
+    return true;
 }
 
 /* The flag is cleared before what was asked is read: who asks later pushes again. */
@@ -138,8 +159,8 @@ static void deliver_stop(struct ferry__message *message, bool refused)
     /* acq_rel: pairs with the exchange in push_stop. */
     atomic_exchange_explicit(&portal->stop_queued, false, memory_order_acq_rel);
     if (!refused)
-        stop_here(portal,
-                  atomic_load_explicit(&portal->cancel_asked, memory_order_relaxed));
+        ferry__portal_stop_here(
+            portal, atomic_load_explicit(&portal->cancel_asked, memory_order_relaxed));
     ferry_portal_unref(portal);
 }
 
@@ -150,7 +171,15 @@ static void push_stop(struct ferry_portal *portal)
         return;
     ferry_portal_ref(portal);
     portal->stop.deliver = deliver_stop;
-    if (!ferry__token_push(portal->token, &portal->stop)) ferry_portal_unref(portal);
+    if (!ferry__portal_push(portal, &portal->stop)) ferry_portal_unref(portal);
+}
+
+/* Not in a callback of the host's own: tasks might end there while they are cancelled, as
+ * it runs its loop. */
+static bool is_in_turn(const struct ferry_portal *portal)
+{
+    const struct ferry_loop *loop = ferry__loop_find_here(portal->token);
+    return loop && loop->turning;
 }
 
 /* The stop is a message in the loop's own thread too: what that has asked for before is
@@ -158,10 +187,10 @@ static void push_stop(struct ferry_portal *portal)
 int ferry_portal_stop(ferry_portal *portal, bool cancel_remaining)
 {
     if (portal == NULL) return FERRY_E_INVALID;
-    close_to_new(portal);
+    ferry__portal_close_to_new(portal);
     if (cancel_remaining) {
         atomic_store_explicit(&portal->cancel_asked, true, memory_order_relaxed);
-        if (ferry__loop_is_here(portal->token)) cancel_carried(portal, false);
+        if (is_in_turn(portal)) cancel_carried(portal, false);
     }
     push_stop(portal);
     return 0;
@@ -237,9 +266,9 @@ static int stop_within(void *arg)
 {
     struct grace *grace = arg;
     struct ferry__task *task = ferry__task_current();
-    close_to_new(grace->portal);
+    ferry__portal_close_to_new(grace->portal);
     take_in(grace->portal, task);
-    stop_here(grace->portal, false);
+    ferry__portal_stop_here(grace->portal, false);
     return drain_for(grace->portal, task, grace->seconds);
 }
 
@@ -275,12 +304,20 @@ static void name(struct ferry_portal *portal, const char *given)
     else snprintf(portal->name, sizeof portal->name, "portal-%lu", number + 1);
 }
 
-static void open_block(struct ferry_portal *portal, struct ferry__task *task)
+struct ferry_portal *ferry__portal_new(struct ferry__tasks *tasks,
+                                       struct ferry_cancel_scope *scope,
+                                       const char *given_name)
 {
-    portal->tasks = task->tasks;
+    struct ferry_portal *portal = calloc(1, sizeof *portal);
+    if (portal == NULL) return NULL;
+    atomic_init(&portal->references, 1);
+    atomic_init(&portal->posting, 1);
+    portal->token = ferry_token_ref(tasks->loop.token);
+    portal->tasks = tasks;
     portal->scope.deadline = INFINITY;
-    ferry__scope_open(&portal->scope, task->scope, task->tasks);
-    ferry__block_enter(task, &portal->block, portal_kind);
+    ferry__scope_open(&portal->scope, scope, tasks);
+    name(portal, given_name);
+    return portal;
 }
 
 int ferry__portal_enter(ferry_portal **out, const char *given_name)
@@ -289,13 +326,10 @@ int ferry__portal_enter(ferry_portal **out, const char *given_name)
     struct ferry__task *task;
     int rc = ferry__task_here(&task);
     if (rc < 0) return rc;
-    struct ferry_portal *portal = calloc(1, sizeof *portal);
+    struct ferry_portal *portal = ferry__portal_new(task->tasks, task->scope,
+                                                    given_name);
     if (portal == NULL) return FERRY_E_NO_MEMORY;
-    atomic_init(&portal->references, 1);
-    atomic_init(&portal->posting, 1);
-    portal->token = ferry_token_ref(task->tasks->loop.token);
-    name(portal, given_name);
-    open_block(portal, task);
+    ferry__block_enter(task, &portal->block, portal_kind);
     *out = portal;
     return 0;
 }
@@ -311,10 +345,11 @@ int ferry_portal_exit(ferry_portal *portal, int rc)
     struct ferry__task *task;
     int wrong = ferry__block_check(&portal->block, portal_kind, &task);
     if (wrong < 0) return wrong;
-    close_to_new(portal);
-    if (rc < 0) stop_here(portal, true);
+    ferry__portal_close_to_new(portal);
+    if (rc < 0) ferry__portal_stop_here(portal, true);
     ferry__portal_take_in_posts(portal, task);
-    stop_here(portal, false);
+    ferry__portal_stop_here(portal, false);
+    ferry__portal_end_below(portal);
     drain(portal, task, false, NULL);
     ferry__block_leave(task, &portal->block);
     ferry__scope_close(&portal->scope);

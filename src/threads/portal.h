@@ -7,7 +7,11 @@
  * than that has been overtaken, and is answered FERRY_E_PORTAL_CLOSED.
  *
  * The portal's tasks live in a scope of its own below the one it was opened in, with a
- * scope each, so that cancelling them leaves the host's block alone. */
+ * scope each, so that cancelling them leaves the host's block alone.
+ *
+ * A portal is left by the task that entered it; or, where it was opened by itself (in a
+ * host that a program runs, or below another portal), closed from anywhere: it then ends
+ * as soon as nothing is left in it. Tasks of a portal below are its parent's too. */
 #ifndef FERRY_SRC_THREADS_PORTAL_H
 #define FERRY_SRC_THREADS_PORTAL_H
 
@@ -38,11 +42,28 @@ struct ferry_portal {
     struct ferry__block block;
     struct ferry_cancel_scope scope;
     struct ferry__list carried; /* portal tasks, from their start to their end */
-    size_t carrying;
-    struct ferry__list drains; /* who waits for there to be none (portal.c) */
-    size_t carried_drains;     /* tasks that are carried and wait so themselves */
+    size_t carrying;            /* those, and all in portals below */
+    struct ferry__list below;   /* portals opened here that have not ended */
+    struct ferry__list drains;  /* who waits for there to be none (portal.c) */
+    size_t carried_drains;      /* tasks that are carried and wait so themselves */
     ferry_event stopped;
     struct ferry__wait *leaving; /* the exit, until all posts have been delivered */
+
+    /* Of one that was opened by itself. Whoever closes it passes a reference to the
+     * message; the loop has one until it has ended. */
+    bool is_opened;
+    atomic_bool close_asked;
+    struct ferry__message close;
+    void (*closed)(void *arg);
+    void *closed_arg;
+    /* The loop's. */
+    struct ferry_portal *parent; /* NULL: it is the host's */
+    struct ferry__link sibling;
+    void (*emptied)(struct ferry_portal *portal); /* of a host's: it is to end */
+    bool ending;                                  /* as soon as nothing is left in it */
+    bool posts_taken_in; /* nothing that was posted is on its way */
+    bool has_ended;
+    bool close_taken_in;
 
     /* Of one with a thread of its own: the starter's. */
     bool has_thread;
@@ -90,6 +111,11 @@ struct ferry__portal_task {
 int ferry__portal_check(const ferry_portal *portal);
 int ferry__portal_check_waiting(const ferry_portal *portal);
 
+/* Loop: makes one in that scope, with that name; NULL: portal-N. NULL: no memory. */
+struct ferry_portal *ferry__portal_new(struct ferry__tasks *tasks,
+                                       struct ferry_cancel_scope *scope,
+                                       const char *name);
+
 /* ferry_portal_enter, for a portal with that name; NULL: portal-N. */
 int ferry__portal_enter(ferry_portal **portal, const char *name);
 
@@ -106,12 +132,41 @@ void ferry__portal_end(ferry_portal *portal);
  * The task is the one that leaves the portal. */
 void ferry__portal_take_in_posts(ferry_portal *portal, struct ferry__task *task);
 
+/* Loop: the same without a task: posts_taken_in tells. */
+void ferry__portal_end_posts(ferry_portal *portal);
+
+/* Any thread: no new call gets in. */
+void ferry__portal_close_to_new(struct ferry_portal *portal);
+
+/* Loop: calls on their way are refused from here on, in portals below too; with `cancel`
+ * the tasks there are cancelled. */
+void ferry__portal_stop_here(struct ferry_portal *portal, bool cancel);
+
+/* Loop: one of `below` has ended, and is there no more. */
+void ferry__portal_wake_drained(struct ferry_portal *portal);
+
+/* Puts a message on its way. False: the loop has ended. */
+bool ferry__portal_push(ferry_portal *portal, struct ferry__message *message);
+
+/* Loop: one that was opened by itself shall end when nothing is left in it
+ * (portal_open.c). */
+void ferry__portal_begin_to_end(struct ferry_portal *portal, bool cancel);
+
+/* Loop: the same for those below it. */
+void ferry__portal_end_below(struct ferry_portal *portal);
+
+/* Loop: ends it, if it shall end and nothing is left in it. */
+void ferry__portal_check_end(struct ferry_portal *portal);
+
+/* It is over with one that was opened by itself: tells whoever closed it. */
+void ferry__portal_has_ended(struct ferry_portal *portal);
+
 /* Loop: a task has begun to be the portal's; and one has ended, and is in `carried` no
  * more. */
 void ferry__portal_carry(struct ferry_portal *portal, struct ferry__link *place);
 void ferry__portal_put_down(struct ferry_portal *portal);
 
-/* Loop: whether that task is the portal's. */
+/* Loop: whether that task is the portal's, or one's below. */
 bool ferry__portal_carries(const struct ferry_portal *portal,
                            const struct ferry__task *task);
 

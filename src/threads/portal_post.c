@@ -38,7 +38,7 @@ static void end(ferry_portal *portal)
 
 static bool begin(ferry_portal *portal)
 {
-    /* seq_cst: pairs with the store in close_to_new (portal.c), which comes before the
+    /* seq_cst: pairs with the store in ferry__portal_close_to_new (portal.c), which comes before the
      * exit's own end: who finds the portal open is waited for. */
     atomic_fetch_add_explicit(&portal->posting, 1, memory_order_seq_cst);
     if (!atomic_load_explicit(&portal->closing, memory_order_seq_cst)) return true;
@@ -48,18 +48,25 @@ static bool begin(ferry_portal *portal)
 
 static void deliver_last(struct ferry__message *message, bool refused)
 {
-    (void)refused; /* the task that waits keeps the loop going */
+    (void)refused; /* the portal that ends keeps the loop going */
     struct ferry_portal *portal = ferry__container_of(message, struct ferry_portal,
                                                       last_post);
-    ferry__wake(portal->leaving, 0);
+    portal->posts_taken_in = true;
+    if (portal->leaving) ferry__wake(portal->leaving, 0);
+    ferry__portal_check_end(portal);
+}
+
+void ferry__portal_end_posts(ferry_portal *portal)
+{
+    portal->last_post.deliver = deliver_last;
+    end(portal);
 }
 
 void ferry__portal_take_in_posts(ferry_portal *portal, struct ferry__task *task)
 {
     struct ferry__wait wait = ferry__wait_for(task, NULL);
     portal->leaving = &wait;
-    portal->last_post.deliver = deliver_last;
-    end(portal);
+    ferry__portal_end_posts(portal);
     ferry__wait(&wait);
 }
 
@@ -69,7 +76,7 @@ static int push(ferry_portal *portal, ferry_message *message)
 {
     if (set_queued(message, true)) return FERRY_E_BUSY;
     message->message.deliver = deliver;
-    if (ferry__token_push(portal->token, &message->message)) return 0;
+    if (ferry__portal_push(portal, &message->message)) return 0;
     set_queued(message, false);
     return FERRY_E_PORTAL_CLOSED;
 }

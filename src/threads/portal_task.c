@@ -148,7 +148,10 @@ bool ferry__portal_carries(const struct ferry_portal *portal,
                            const struct ferry__task *task)
 {
     const struct ferry__portal_task *carried = task->owner;
-    return task->ended == ended && carried->portal == portal;
+    if (task->ended != ended) return false;
+    const struct ferry_portal *above = carried->portal;
+    while (above && above != portal) above = above->parent;
+    return above;
 }
 
 /* The task takes the context over. */
@@ -227,7 +230,7 @@ static int push(struct ferry__portal_task *task)
     task->context = ferry__context_snapshot();
     task->message.deliver = deliver_start;
     ferry_future_ref(&task->future);
-    if (ferry__token_push(task->future.token, &task->message)) return 0;
+    if (ferry__portal_push(task->portal, &task->message)) return 0;
     ferry__context_unref(task->context);
     ferry_future_unref(&task->future);
     return FERRY_E_PORTAL_CLOSED;
