@@ -13,6 +13,7 @@
  * The last line of a run is for tools/tally.py:
  * "ferry-test: P passed, F failed, S skipped". */
 #include "harness.h"
+#include "hosts.h"
 #include "leftovers.h"
 #include <check.h>
 #include <stdarg.h>
@@ -38,6 +39,7 @@ enum { TIMEOUT = 30, TIMEOUT_SANITIZED = 120, TIMEOUT_LONG = 600 };
 struct test_case {
     struct test *test;
     const char *backend;
+    bool attached; /* in a loop of the test's own */
     char name[96];
     TTest check;
 };
@@ -157,6 +159,29 @@ static int run_body(void *arg)
     return test->body();
 }
 
+/* In a task of a portal's, in a loop that ferry is attached to. */
+static int run_attached(struct test *test)
+{
+    ferry_portal *portal;
+    ferry_future *future;
+    struct host *host = host_new(test_backend());
+    CHECK_OK(host_attach(host, NULL, &portal));
+    CHECK_OK(ferry_portal_start_task_soon(portal, run_body, test, NULL, &future));
+    CHECK_OK(ferry_portal_close(portal, false, host_quit, host));
+    host_run(host);
+    int rc = ferry_future_result(future);
+    ferry_future_unref(future);
+    host_free(host);
+    return rc;
+}
+
+static int run_test(const struct test_case *one)
+{
+    if (one->attached) return run_attached(one->test);
+    if (one->test->kind == TEST__LOOP) return test_run(run_body, one->test, NULL);
+    return run_body(one->test);
+}
+
 static void run_case(int index)
 {
     current = &cases[index];
@@ -164,7 +189,7 @@ static void run_case(int index)
     test_pid = getpid();
     excuse = NULL;
     leftovers_begin();
-    int rc = test->kind == TEST__LOOP ? test_run(run_body, test, NULL) : run_body(test);
+    int rc = run_test(current);
     test_check_rc(test->file, test->line, current->name, rc, 0);
     if (excuse == NULL) leftovers_check(test->file, test->line);
     else
@@ -190,16 +215,32 @@ static bool is_built(const char *backend)
     return false;
 }
 
-static void add_case(struct test *test, const char *backend, const char *only)
+static void add_case(struct test *test, const char *backend, bool attached,
+                     const char *only)
 {
     struct test_case *one = &cases[case_count];
     const char *mark = test->kind == TEST__PLAIN ? "" : backend;
-    snprintf(one->name, sizeof one->name, "%s%s%s", test->name, *mark ? "@" : "", mark);
+    snprintf(one->name, sizeof one->name, "%s%s%s%s", test->name, *mark ? "@" : "", mark,
+             attached ? "-attached" : "");
     if (only && strstr(one->name, only) == NULL) return;
     one->test = test;
     one->backend = backend;
+    one->attached = attached;
     one->check = (TTest){one->name, run_case, test->file, test->line};
     case_count++;
+}
+
+static bool has_host(const char *backend)
+{
+    return strcmp(backend, "mock") != 0;
+}
+
+/* Nobody else runs a mock's loop; and a test that is about one backend knows its loop. */
+static bool can_be_attached(const struct test *test, const char *backend)
+{
+    const char *asked = getenv("FERRY_ATTACHED");
+    return asked && strcmp(asked, "1") == 0 && test->kind == TEST__LOOP &&
+           test->backend == NULL && has_host(backend);
 }
 
 static void add_cases(struct test *test, const char *only)
@@ -212,7 +253,9 @@ static void add_cases(struct test *test, const char *only)
     }
     for (size_t i = 0; i < BACKENDS; i++) {
         if (test->backend && strcmp(test->backend, backends[i]) != 0) continue;
-        add_case(test, backends[i], only);
+        if (test->kind == TEST__HOST && !has_host(backends[i])) continue;
+        add_case(test, backends[i], false, only);
+        if (can_be_attached(test, backends[i])) add_case(test, backends[i], true, only);
         if (test->kind == TEST__PLAIN) return;
     }
 }
@@ -255,7 +298,7 @@ static void prepare(const struct arguments *arguments)
     skipped = mmap(NULL, sizeof *skipped, PROT_READ | PROT_WRITE,
                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     size_t room = 0;
-    for (const struct test *test = tests; test; test = test->next) room += BACKENDS;
+    for (const struct test *test = tests; test; test = test->next) room += 2 * BACKENDS;
     cases = calloc(room + 1, sizeof *cases);
     if (cases == NULL || skipped == MAP_FAILED) abort();
     for (struct test *test = tests; test; test = test->next)

@@ -18,7 +18,8 @@
  *
  *     test_to_thread [--only SUBSTRING] [--list] [--verbose] [--repeat N]
  *
- * CK_FORK=no in the environment runs everything in one process, for a debugger;
+ * FERRY_ATTACHED=1 in the environment runs the first kind of tests also in loops that
+ * ferry is attached to. CK_FORK=no runs everything in one process, for a debugger;
  * CK_TIMEOUT_MULTIPLIER=N gives everybody N times as long. */
 #ifndef FERRY_TESTS_HARNESS_H
 #define FERRY_TESTS_HARNESS_H
@@ -39,6 +40,10 @@
 
 /* Outside of any loop, once for each backend: for what calls test_run itself. */
 #define BACKEND_TEST(name, what) TEST__DEFINE(TEST__BACKEND, name, NULL, NULL, what)
+
+/* The same, but not for the mock, whose host no program runs: for what attaches ferry to
+ * a loop of its own (hosts.h). */
+#define HOST_TEST(name, what) TEST__DEFINE(TEST__HOST, name, NULL, NULL, what)
 
 /* Outside of any loop, once. */
 #define PLAIN_TEST(name, what) TEST__DEFINE(TEST__PLAIN, name, NULL, NULL, what)
@@ -177,7 +182,7 @@ bool test_is_asleep(pid_t id);
 
 /* ---- behind the macros ---- */
 
-enum test_kind { TEST__PLAIN, TEST__BACKEND, TEST__LOOP };
+enum test_kind { TEST__PLAIN, TEST__BACKEND, TEST__HOST, TEST__LOOP };
 
 struct test {
     enum test_kind kind;

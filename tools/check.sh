@@ -45,6 +45,15 @@ tsan_prefix() {
     if [ "$bits" -gt 28 ] && setarch -R true 2>/dev/null; then echo setarch -R; fi
 }
 
+# Bodies of tests run in loops that ferry is attached to as well, where it is worth the
+# time: once plainly, and once for each sanitizer.
+attached() { # attached NAME
+    case $1 in
+    debug | asan | tsan) echo 1 ;;
+    *) echo 0 ;;
+    esac
+}
+
 run() { # run NAME TITLE PREFIX [options of `meson test`...]
     local name=$1 title=$2 prefix=$3
     shift 3
@@ -67,7 +76,8 @@ check() { # check NAME
     tsan) slower=2 prefix=$(tsan_prefix) ;;
     esac
     [ "$long" != 1 ] || slower=$((slower * 10))
-    build "$1" && run "$1" "$1" "$prefix" --timeout-multiplier "$slower"
+    build "$1" && FERRY_ATTACHED=$(attached "$1") run "$1" "$1" "$prefix" \
+        --timeout-multiplier "$slower"
 }
 
 # Those in which much memory changes hands; valgrind runs one thread at a time, and

@@ -69,6 +69,10 @@ FERRY_API int ferry_backend_register(const ferry_backend *backend);
  * gone. Thread: the one that runs the host loop. */
 FERRY_API bool ferry_loop_turn(ferry_loop *loop);
 
+/* Whether the host's loop is to go on for ferry's sake; to be asked after a turn, where
+ * the host's loop ends by itself when nothing is left to wait for. Thread: as above. */
+FERRY_API bool ferry_loop_keeps_host(const ferry_loop *loop);
+
 /* The state that `open` gave for the loop that this thread runs; NULL if there is none,
  * or its backend is another. Suspends: no. Thread: any. */
 FERRY_API void *ferry_loop_state(const ferry_backend *backend);

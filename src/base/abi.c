@@ -4,6 +4,7 @@
  * These structs lie in callers' frames. Each ends in reserved words, so that what it
  * needs later comes out of those, and a program need not be compiled anew. */
 #include <ferry/async_context_manager.h>
+#include <ferry/attach.h>
 #include <ferry/cancel_scope.h>
 #include <ferry/capacity_limiter.h>
 #include <ferry/event.h>
@@ -43,6 +44,8 @@ _Static_assert(sizeof(ferry_wrapped_context_manager) == 32,
 _Static_assert(sizeof(ferry_blocking_portal_options) == 128,
                "the size of a public struct has changed");
 _Static_assert(sizeof(ferry_portal_provider_options) == 136,
+               "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_attach_options) == 144,
                "the size of a public struct has changed");
 _Static_assert(sizeof(ferry_memory_stream_stats) == 40,
                "the size of a public struct has changed");

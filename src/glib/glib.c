@@ -223,6 +223,26 @@ const ferry_backend ferry_glib_backend = {
     .unwatch = glib_unwatch,
 };
 
+/* ---- attaching ---- */
+
+GMainContext *ferry_glib_context(void)
+{
+    struct glib_state *state = ferry_loop_state(&ferry_glib_backend);
+    return state ? state->context : NULL;
+}
+
+/* While it is acquired no other thread begins to run it. */
+int ferry_glib_attach(GMainContext *context, const ferry_attach_options *options,
+                      ferry_portal **portal)
+{
+    if (context == NULL) context = g_main_context_default();
+    if (context == ferry_glib_context()) return FERRY_E_ALREADY_RUNNING;
+    if (!g_main_context_acquire(context)) return FERRY_E_BUSY;
+    int rc = ferry_attach(&ferry_glib_backend, context, options, portal);
+    g_main_context_release(context);
+    return rc;
+}
+
 __attribute__((constructor)) static void register_glib(void)
 {
     ferry_backend_register(&ferry_glib_backend);

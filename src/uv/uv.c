@@ -42,11 +42,19 @@ static double uv_now_seconds(void)
     return (double)uv_hrtime() / 1e9;
 }
 
+static void keep_host(struct uv_state *state)
+{
+    uv_handle_t *keeper = (uv_handle_t *)&state->deadline;
+    if (ferry_loop_keeps_host(state->loop)) uv_ref(keeper);
+    else uv_unref(keeper);
+}
+
 static void turn(struct uv_state *state)
 {
     bool more = ferry_loop_turn(state->loop);
     uv_update_time(state->host);
-    if (!more && is_own(state)) uv_stop(state->host);
+    if (more) keep_host(state);
+    else if (is_own(state)) uv_stop(state->host);
 }
 
 static void on_deadline(uv_timer_t *timer)
@@ -209,6 +217,21 @@ const ferry_backend ferry_uv_backend = {
     .watch = uv_watch,
     .unwatch = uv_unwatch,
 };
+
+/* ---- attaching ---- */
+
+struct uv_loop_s *ferry_uv_loop(void)
+{
+    struct uv_state *state = ferry_loop_state(&ferry_uv_backend);
+    return state ? state->host : NULL;
+}
+
+int ferry_uv_attach(struct uv_loop_s *loop, const ferry_attach_options *options,
+                    ferry_portal **portal)
+{
+    if (loop && loop == ferry_uv_loop()) return FERRY_E_ALREADY_RUNNING;
+    return ferry_attach(&ferry_uv_backend, loop, options, portal);
+}
 
 __attribute__((constructor)) static void register_uv(void)
 {
