@@ -19,7 +19,8 @@
  *     test_to_thread [--only SUBSTRING] [--list] [--verbose] [--repeat N]
  *
  * FERRY_ATTACHED=1 in the environment runs the first kind of tests also in loops that
- * ferry is attached to. CK_FORK=no runs everything in one process, for a debugger;
+ * ferry is attached to. FERRY_TEST_BACKEND=NAME runs them all on one that is not ferry's
+ * own. CK_FORK=no runs everything in one process, for a debugger;
  * CK_TIMEOUT_MULTIPLIER=N gives everybody N times as long. */
 #ifndef FERRY_TESTS_HARNESS_H
 #define FERRY_TESTS_HARNESS_H

@@ -166,7 +166,7 @@ public_names() {
     cat include/ferry.h include/ferry/*.h | grep -oE '\b(ferry|FERRY)_[A-Za-z0-9_]+' |
         sort -u
     sed -nE 's/^ +X\(([A-Z_]+), .*/FERRY_E_\1/p' include/ferry/error.h
-    echo FERRY_NO_INSTALL # an environment variable
+    printf '%s\n' FERRY_NO_INSTALL FERRY_TEST_BACKEND # environment variables
 }
 
 # Names of ferry's and paths in backquotes or in code: each must exist.

@@ -58,6 +58,7 @@ run() { # run NAME TITLE PREFIX [options of `meson test`...]
     local name=$1 title=$2 prefix=$3
     shift 3
     rm -f build/"$name"/meson-logs/testlog*.json
+    [ "$long" = 1 ] || set -- --no-suite long "$@"
     # shellcheck disable=SC2086 # the prefix is several words, or none
     $prefix meson test -C "build/$name" --no-rebuild --print-errorlogs "$@" \
         >"build/$name.log" 2>&1

@@ -52,6 +52,7 @@ check)
     need libmicrohttpd-dev has_library libmicrohttpd
     need libjansson-dev has_library jansson
     need libsqlite3-dev has_library sqlite3
+    need libsystemd-dev has_library libsystemd
     need sqlite3 has_command sqlite3
     need curl has_command curl
     need wrk has_command wrk
