@@ -64,6 +64,7 @@ static const struct report {
 } reports[] = {
     {"idle", ferry_report_idle},
     {"sleepers", ferry_report_sleepers},
+    {"fairness", ferry_report_fair},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

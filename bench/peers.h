@@ -34,5 +34,6 @@ bench_fn glib_bench_from_thread;
 
 report_fn ferry_report_idle;
 report_fn ferry_report_sleepers;
+report_fn ferry_report_fair;
 
 #endif
