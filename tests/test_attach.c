@@ -728,6 +728,7 @@ HOST_TEST(within_another, "attach: a host's callback runs another host, which ha
 struct pair {
     struct guest one, other;
     ferry_event event; /* a task of the other's waits for it */
+    ferry_capacity_limiter *limiter;
     struct counter woken;
 };
 
@@ -743,13 +744,31 @@ static void set_event(void *arg)
     CHECK_OK(ferry_event_set(&((struct pair *)arg)->event));
 }
 
-static void start_in_other(void *arg)
+static int make_limiter(void *arg)
 {
     struct pair *pair = arg;
-    start(pair->other.portal, wait_for_event, pair);
-    for (int i = 0; i < 5; i++) host_run_once(pair->other.host);
-    for (int i = 0; i < 5; i++) host_run_once(pair->one.host); /* had the last turn */
+    CHECK_OK(ferry_capacity_limiter_new(1, &pair->limiter));
+    return ferry_capacity_limiter_acquire(pair->limiter);
+}
+
+static void let_run(struct guest *guest)
+{
+    for (int i = 0; i < 5; i++) host_run_once(guest->host);
+}
+
+static void start_in_other(struct pair *pair)
+{
+    ferry_future *future;
+    CHECK_OK(ferry_portal_start_task_soon(pair->other.portal, wait_for_event, pair, NULL,
+                                          &future));
+    start(pair->other.portal, make_limiter, pair);
+    let_run(&pair->other);
+    start(pair->one.portal, nothing, NULL);
+    let_run(&pair->one); /* had the last turn */
+    CHECK_EQ_RC(ferry_future_result(future), FERRY_E_LOOP_THREAD);
+    CHECK_OK(ferry_capacity_limiter_set_total_tokens(pair->limiter, 2));
     set_event(pair);
+    ferry_future_unref(future);
 }
 
 HOST_TEST(of_another,
@@ -763,6 +782,7 @@ HOST_TEST(of_another,
     detach(&pair.one);
     detach(&pair.other);
     CHECK_EQ_INT(counter_get(&pair.woken), 1);
+    ferry_capacity_limiter_unref(pair.limiter);
     return 0;
 }
 

@@ -19,8 +19,11 @@ int ferry__owner_bind(struct ferry__owner *owner, ferry_token *token)
     return claim(owner, token);
 }
 
+/* Where several loops live in one thread, its own need not be the current one. */
 int ferry__owner_use(struct ferry__owner *owner)
 {
+    if (ferry__loop_is_here(atomic_load_explicit(&owner->token, memory_order_relaxed)))
+        return 0;
     struct ferry__tasks *tasks = ferry__tasks_current();
     return tasks ? ferry__owner_bind(owner, tasks->loop.token) : FERRY_E_NO_LOOP;
 }

@@ -148,6 +148,18 @@ static void go(struct ferry__gathering *gathering)
     if (absent) ferry__absence_begin_waiting(&gathering->absence);
 }
 
+/* The same of any loop that this thread runs; there may be several. */
+static bool needs_this_thread(const struct ferry__gathering *gathering)
+{
+    for (size_t i = 0; i < gathering->count; i++) {
+        const struct ferry_future *future = gathering->members[i].future;
+        if (ferry__loop_is_here(future->token) &&
+            ferry__future_stage(future) < gathering->stage)
+            return true;
+    }
+    return false;
+}
+
 static bool needs_a_lost_one(const struct ferry__gathering *gathering)
 {
     for (size_t i = 0; i < gathering->count; i++) {
@@ -230,8 +242,7 @@ int ferry__gathering_wait(struct ferry__gathering *gathering, size_t count,
 {
     if (has(gathering, count)) return 0;
     if (timeout <= 0) return -ETIMEDOUT;
-    struct ferry__tasks *here = ferry__tasks_current();
-    if (here && needs(gathering, here->loop.token)) return FERRY_E_LOOP_THREAD;
+    if (needs_this_thread(gathering)) return FERRY_E_LOOP_THREAD;
     if (needs_a_lost_one(gathering)) return FERRY_E_PORTAL_CLOSED;
     leave(gathering, count);
     int rc = park(gathering, count, timeout);
