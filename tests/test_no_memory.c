@@ -1,5 +1,6 @@
 /* What cannot be done when there is no memory.  SPDX-License-Identifier: MIT */
 #include "calls.h"
+#include "hosts.h"
 
 /* ---- malloc, with a switch ---- */
 
@@ -529,5 +530,38 @@ BACKEND_TEST(no_memory_to_linger, "V10: no memory for whoever would end a portal
     CHECK_EQ_RC(ferry_portal_call(portal, count, &counter), 1);
     CHECK_EQ_RC(ferry_portal_provider_exit(provider, 0), 0);
     ferry_portal_provider_unref(provider);
+    return 0;
+}
+
+/* ---- attaching ---- */
+
+HOST_TEST(no_memory_to_attach, "attach: no memory: it fails, and the host is as it was; "
+                               "with some it works, and so does opening a portal")
+{
+    if (strcmp(test_backend(), "glib") == 0)
+        SKIP("GLib ends the process where there is no memory");
+    ferry_portal *portal = NULL, *below = NULL;
+    struct host *host = host_new(test_backend());
+    int handles = host_count(host);
+    refuse_memory(true);
+    int rc = host_attach(host, NULL, &portal);
+    refuse_memory(false);
+    CHECK_EQ_RC(rc, FERRY_E_NO_MEMORY);
+    CHECK_EQ_PTR(portal, NULL);
+    CHECK_EQ_INT(host_count(host), handles);
+    CHECK_OK(host_attach(host, NULL, &portal));
+    refuse_memory(true);
+    rc = ferry_portal_open(portal, &below);
+    int soon = ferry_portal_start_task_soon(portal, count, NULL, NULL, NULL);
+    refuse_memory(false);
+    CHECK_EQ_RC(rc, FERRY_E_NO_MEMORY);
+    CHECK_EQ_RC(soon, FERRY_E_NO_MEMORY);
+    CHECK_EQ_PTR(below, NULL);
+    refuse_memory(true); /* closing takes none */
+    rc = ferry_portal_close(portal, false, host_quit, host);
+    refuse_memory(false);
+    CHECK_OK(rc);
+    host_run(host);
+    host_free(host);
     return 0;
 }
