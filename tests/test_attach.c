@@ -337,6 +337,44 @@ HOST_TEST(invalid, "attach: bad arguments are refused")
     return 0;
 }
 
+static int open_it(void *gate)
+{
+    gate_open(gate);
+    return 0;
+}
+
+static int run_until_quit(void *arg)
+{
+    struct guest *guest = arg;
+    host_run(guest->host);
+    return 0;
+}
+
+static int attach_from_outside(void *arg)
+{
+    struct guest *guest = arg;
+    ferry_portal *portal;
+    CHECK_EQ_RC(host_attach(guest->host, NULL, &portal), FERRY_E_BUSY);
+    CHECK_OK(ferry_portal_close(guest->portal, false, note_closed, guest));
+    return 0;
+}
+
+BACKEND_TEST_ON(while_another_runs, "glib", "libuv cannot tell who runs a loop",
+                "attach: to a context that another thread runs it is refused")
+{
+    struct guest guest;
+    struct gate running = GATE_INIT;
+    attach(&guest);
+    start(guest.portal, open_it, &running);
+    struct test_thread *thread = spawn_thread(run_until_quit, &guest);
+    gate_wait(&running);
+    CHECK_EQ_RC(ferry_portal_call(guest.portal, nothing, NULL), 0);
+    CHECK_EQ_RC(attach_from_outside(&guest), 0);
+    join_thread(thread);
+    host_free(guest.host);
+    return 0;
+}
+
 /* ---- detaching ---- */
 
 struct slow {
@@ -516,6 +554,53 @@ HOST_TEST(on_end,
     see_off(&guest);
     CHECK_EQ_INT(counter_get(&slow.ended), 1);
     ferry_worker_unref(slow.worker);
+    return 0;
+}
+
+/* A callback of a future's that runs the host's loop, as a dialog does. */
+static void run_host_within(ferry_future *future, void *arg)
+{
+    (void)future;
+    struct guest *guest = arg;
+    for (int i = 0; i < 10; i++) host_run_once(guest->host);
+}
+
+enum { STOPPED = 8 };
+
+struct stopping {
+    struct guest guest;
+    struct counter ended;
+    ferry_future *futures[STOPPED];
+};
+
+static void stop_in_callback(void *arg)
+{
+    struct stopping *stopping = arg;
+    CHECK_OK(ferry_portal_stop(stopping->guest.portal, true));
+    close_guest(&stopping->guest, false);
+}
+
+HOST_TEST(dialog_on_cancel,
+          "attach P8: a stop that cancels, in a callback of the host's, "
+          "comes to no harm where users' callbacks run the host's loop")
+{
+    struct stopping stopping = {0};
+    attach(&stopping.guest);
+    for (int i = 0; i < STOPPED; i++)
+        CHECK_OK(ferry_portal_start_task_soon(stopping.guest.portal, sleep_for_ever,
+                                              &stopping.ended, NULL,
+                                              &stopping.futures[i]));
+    for (int i = 0; i < 5; i++) host_run_once(stopping.guest.host);
+    for (int i = 0; i < STOPPED; i++)
+        CHECK_OK(ferry_future_add_done_callback(stopping.futures[i], run_host_within,
+                                                &stopping.guest));
+    host_call_after(stopping.guest.host, 0, stop_in_callback, &stopping);
+    see_off(&stopping.guest);
+    CHECK_EQ_INT(counter_get(&stopping.ended), STOPPED);
+    for (int i = 0; i < STOPPED; i++) {
+        CHECK_EQ_RC(ferry_future_result(stopping.futures[i]), -ECANCELED);
+        ferry_future_unref(stopping.futures[i]);
+    }
     return 0;
 }
 

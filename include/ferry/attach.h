@@ -23,9 +23,11 @@
  * thread but such as have nothing left to run. Workers with abandoned jobs are left to
  * end by themselves.
  *
- * The loop's thread is the one that runs the host's loop; until that has run, the one
- * that attached. Several loops, of one kind or several, may live in one thread; between
- * turns the one that had the last turn is the current one there. */
+ * The loop's thread is the one in which it had its last turn; before the first, the one
+ * that attached, where calls that wait are refused from then on. So attach in the thread
+ * that runs the host's loop, or let that run before you wait in another. Several loops,
+ * of one kind or several, may live in one thread; between turns the one that had the last
+ * turn is the current one there. */
 #ifndef FERRY_ATTACH_H
 #define FERRY_ATTACH_H
 
@@ -41,8 +43,9 @@ typedef struct ferry_attach_options {
     const char *name;
 
     /* Where the host's loop returns by itself when nothing is left to wait for (uv_run;
-     * GLib's does not), it is kept from that only while there are tasks. Without this an
-     * open portal keeps it, as any active handle does. */
+     * GLib's does not), it is kept from that only while there are tasks; what threads ask
+     * for when it has returned waits until it runs again. Without this an open portal
+     * keeps it, as any active handle does. */
     bool unref_when_idle;
 
     uintptr_t reserved[4];
