@@ -318,6 +318,7 @@ HOST_TEST(twice,
     struct guest guest, other;
     attach(&guest);
     attach_again(&guest);
+    join_thread(spawn_thread(attach_again, &guest));
     start(guest.portal, attach_again, &guest);
     attach(&other);
     detach(&guest);
