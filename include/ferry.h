@@ -37,6 +37,7 @@
 #include <ferry/portal.h>
 #include <ferry/portal_provider.h>
 #include <ferry/run.h>
+#include <ferry/signal_receiver.h>
 #include <ferry/statistics.h>
 #include <ferry/task_group.h>
 #include <ferry/to_thread.h>

@@ -13,6 +13,7 @@
 #include <ferry/portal.h>
 #include <ferry/portal_provider.h>
 #include <ferry/run.h>
+#include <ferry/signal_receiver.h>
 #include <ferry/statistics.h>
 #include <ferry/task_group.h>
 #include <ferry/to_thread.h>
@@ -46,6 +47,8 @@ _Static_assert(sizeof(ferry_blocking_portal_options) == 128,
 _Static_assert(sizeof(ferry_portal_provider_options) == 136,
                "the size of a public struct has changed");
 _Static_assert(sizeof(ferry_attach_options) == 144,
+               "the size of a public struct has changed");
+_Static_assert(sizeof(ferry_signal_receiver) == 120,
                "the size of a public struct has changed");
 _Static_assert(sizeof(ferry_memory_stream_stats) == 40,
                "the size of a public struct has changed");

@@ -3,6 +3,7 @@
 
 #include "loop/forks.h"
 #include "sync/limiter.h"
+#include "sync/signal_receiver.h"
 #include "threads/thread.h"
 #include <math.h>
 
@@ -49,6 +50,7 @@ static void forget(void)
     ferry__context_keep_in_child();
     ferry__loop_swap_current(NULL);
     ferry__attached_forget();
+    ferry__signals_forget();
     ferry__thread_restore_sigmask();
     ferry__worker_forget();
 }
