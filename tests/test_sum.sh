@@ -248,8 +248,9 @@ start() { env --default-signal=INT,TERM "$@" & pid=$!; }
 has_open() { [ -n "$(find "/proc/$pid/fd" -lname "$1" 2> /dev/null)" ]; }
 has_size() { [ "$(stat -c %s "$1")" -ge "$2" ]; }
 has_ended() { ! [ -d "/proc/$pid" ] || grep -qs '^State:.Z' "/proc/$pid/status"; }
-has_all_asleep() {
-    [ "$(ls "/proc/$pid/task" | wc -l)" -ge 3 ] &&
+ignores_int() { grep -qs '^SigIgn:.*[2367abef]$' "/proc/$pid/status"; }
+has_all_asleep() { # has_all_asleep THREADS: so many at least, and none runs
+    [ "$(ls "/proc/$pid/task" | wc -l)" -ge "$1" ] &&
         ! grep -qs '^State:.[RD]' "/proc/$pid"/task/*/status
 }
 
@@ -286,8 +287,17 @@ if truncate -s 20G early/big 2> /dev/null; then
     expect "SIGINT with a bar: status" $status 130
     expect "SIGINT with a bar: its line ends" "$(tail -c 1 errors | od -An -c)" \
         "$(printf '\n' | od -An -c)"
+    start "$sum" early > got
+    until_true 20 has_open "*/early/big"
+    kill -STOP "$pid" # so that both have come before it can end in good order
+    kill -INT "$pid"
+    kill -TERM "$pid"
+    kill -CONT "$pid"
+    wait "$pid"
+    expect "a second signal ends it on the spot" $? 143
     (trap '' INT && exec "$sum" early/big > got) & pid=$!
     until_true 20 has_open "*/early/big"
+    ignores_int && pass || fail "an ignored SIGINT: it is not received"
     kill -INT $pid
     kill -TERM $pid
     wait $pid
@@ -300,13 +310,13 @@ mkfifo pipe
 exec 7<> pipe
 dd if=/dev/zero of=pipe oflag=nonblock bs=4096 2> /dev/null
 start "$sum" tree > pipe 2> errors
-until_true 20 has_all_asleep || fail "a pipe that nobody reads: it waits"
+until_true 20 has_all_asleep 3 || fail "a pipe that nobody reads: it waits"
 stop INT "SIGINT while nobody reads the pipe"
 expect "SIGINT while nobody reads the pipe: status" $status 130
 
 exec 7<> tree/fifo
 start "$sum" -c tree/fifo
-until_true 20 has_all_asleep || fail "a silent list: it waits"
+until_true 20 has_all_asleep 2 || fail "a silent list: it waits"
 stop INT "SIGINT while a list is silent"
 expect "SIGINT while a list is silent: status" $status 130
 exec 7>&-

@@ -56,7 +56,7 @@ static void ignore_sigpipe(void)
 static int exit_status(const struct sum *sum, int rc)
 {
     int error = sum->output.write_error;
-    if (sum->signals.number != 0) return 128 + sum->signals.number;
+    if (sum->signal != 0) return 128 + sum->signal;
     if (error == EPIPE && pipe_was_default) return 128 + SIGPIPE;
     if (error != 0)
         fprintf(stderr, PROGRAM ": write error: %s\n", ferry_strerror(-error));
@@ -75,7 +75,6 @@ static int run(struct sum *sum)
 {
     const struct options *options = &sum->options;
     ignore_sigpipe();
-    signals_block(&sum->signals);
     sum->output.options = options;
     sum->output.counts = sum->progress.counts = &sum->counts;
     sum->output.progress = &sum->progress;
@@ -86,7 +85,6 @@ static int run(struct sum *sum)
     ferry_run_options run_options = {.worker_limit = options->jobs + 3};
     int rc = io_open();
     if (rc >= 0) rc = ferry_run(run_task, sum, &run_options);
-    signals_end(&sum->signals);
     close_output(sum);
     io_close();
     pthread_mutex_destroy(&sum->progress.lock);

@@ -43,23 +43,27 @@ static int run_all(struct sum *sum)
     return rc;
 }
 
-static int interrupt(void *arg)
+static int run_in_scope(struct sum *sum)
 {
-    struct sum *sum = arg;
-    return ferry_cancel_scope_cancel(&sum->scope);
+    int rc = ferry_cancel_scope_enter(&sum->scope);
+    if (rc < 0) return rc;
+    return ferry_cancel_scope_exit(&sum->scope, run_all(sum));
 }
 
-/* The first task: everything happens inside its scope, which a signal cancels. */
+/* The first task. The one that receives signals is outside of the scope: a second signal
+ * comes to it while the run is still being interrupted. */
 int run_task(void *arg)
 {
     struct sum *sum = arg;
+    ferry_task_group group = {0};
     double start = ferry_current_time();
     sum->progress.since = sum->progress.rate_time = start;
-    int rc = ferry_cancel_scope_enter(&sum->scope);
+    int rc = ferry_task_group_enter(&group);
     if (rc < 0) return rc;
-    rc = signals_watch(&sum->signals, interrupt, sum);
-    if (rc >= 0) rc = run_all(sum);
-    rc = ferry_cancel_scope_exit(&sum->scope, rc);
+    rc = ferry_task_group_start(&group, signals_task, sum, NULL, NULL);
+    if (rc >= 0) rc = run_in_scope(sum);
+    ferry_task_group_cancel(&group);
+    rc = ferry_task_group_exit(&group, rc);
     sum->seconds = ferry_current_time() - start;
     if (sum->options.progress) progress_finish(&sum->progress);
     return rc;

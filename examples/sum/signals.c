@@ -1,72 +1,49 @@
-/* Ctrl-C and termination: from the kernel into the loop.
- * SPDX-License-Identifier: MIT
+/* Ctrl-C and termination.  SPDX-License-Identifier: MIT
  *
- * The signals are blocked before the first thread is made; a plain thread takes them
- * in sigwait and calls into the loop with the run's token. (A handler could call next
- * to nothing.) A second signal ends the program on the spot, should a read hang in a
- * dead file system. A signal that was ignored when the program began stays so: nohup,
- * and a shell's background jobs. */
+ * The first signal interrupts the run, a second one ends the program on the spot, should
+ * a read hang in a dead file system. A signal that was ignored when the program began
+ * stays so: nohup, and a shell's background jobs. Before the run there is nothing to
+ * leave in good order, and after it all is done: there a signal ends the program as it
+ * would any other. */
 #include "sum.h"
-#include <errno.h>
 #include <unistd.h>
 
-static void add_signal(struct signals *signals, int number)
+static bool is_ignored(int number)
 {
-    struct sigaction action;
-    if (sigaction(number, NULL, &action) != 0 || action.sa_handler == SIG_IGN) return;
-    sigaddset(&signals->set, number);
-    signals->first = number;
+    struct sigaction now;
+    return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-/* In main, before any thread. */
-void signals_block(struct signals *signals)
+/* Whether there is any. */
+static bool choose(sigset_t *set)
 {
-    sigemptyset(&signals->set);
-    add_signal(signals, SIGINT);
-    add_signal(signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals->set, &signals->before);
+    bool interrupt = !is_ignored(SIGINT), terminate = !is_ignored(SIGTERM);
+    sigemptyset(set);
+    if (interrupt) sigaddset(set, SIGINT);
+    if (terminate) sigaddset(set, SIGTERM);
+    return interrupt || terminate;
 }
 
-static int deliver(void *arg)
+static int receive(struct sum *sum, ferry_signal_receiver *receiver)
 {
-    struct signals *signals = arg;
-    signals->number = signals->caught;
-    return signals->interrupt(signals->arg);
+    int rc = ferry_signal_receiver_next(receiver);
+    if (rc < 0) return rc;
+    sum->signal = rc;
+    ferry_cancel_scope_cancel(&sum->scope);
+    rc = ferry_signal_receiver_next(receiver);
+    if (rc > 0) _exit(128 + rc);
+    return rc;
 }
 
-static void *watch(void *arg)
+/* A task, until it is cancelled; it says when signals come to it. */
+int signals_task(void *arg)
 {
-    struct signals *signals = arg;
-    for (;;) {
-        int number = 0;
-        if (sigwait(&signals->set, &number) != 0 || atomic_load(&signals->stopping))
-            return NULL;
-        if (signals->caught != 0) _exit(128 + number);
-        signals->caught = number;
-        ferry_from_thread_run_sync_token(signals->token, deliver, signals);
-    }
-}
-
-/* In a task: from now on a signal calls interrupt(arg) in the loop. */
-int signals_watch(struct signals *signals, ferry_fn *interrupt, void *arg)
-{
-    if (signals->first == 0) return 0;
-    signals->interrupt = interrupt;
-    signals->arg = arg;
-    signals->token = ferry_current_token();
-    int error = pthread_create(&signals->thread, NULL, watch, signals);
-    signals->watching = error == 0;
-    return -error;
-}
-
-/* In main, after the run: the thread may have been waiting for the loop to answer. */
-void signals_end(struct signals *signals)
-{
-    if (signals->watching) {
-        atomic_store(&signals->stopping, true);
-        pthread_kill(signals->thread, signals->first);
-        pthread_join(signals->thread, NULL);
-    }
-    ferry_token_unref(signals->token);
-    pthread_sigmask(SIG_SETMASK, &signals->before, NULL);
+    struct sum *sum = arg;
+    ferry_signal_receiver receiver = {0};
+    sigset_t set;
+    if (!choose(&set)) return ferry_task_started(NULL);
+    int rc = ferry_signal_receiver_enter(&receiver, &set);
+    if (rc < 0) return rc;
+    ferry_task_started(NULL);
+    return ferry_signal_receiver_exit(&receiver, receive(sum, &receiver));
 }

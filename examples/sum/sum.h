@@ -261,22 +261,7 @@ void output_free(struct output *output);
 
 /* ---- signals.c ---- */
 
-struct signals {
-    sigset_t set, before;
-    int first; /* a member of the set, 0 if it is empty */
-    pthread_t thread;
-    bool watching;
-    atomic_bool stopping;
-    ferry_token *token;
-    ferry_fn *interrupt;
-    void *arg;
-    int caught; /* thread's */
-    int number; /* loop's: what has interrupted the run, 0 if nothing */
-};
-
-void signals_block(struct signals *signals);
-int signals_watch(struct signals *signals, ferry_fn *interrupt, void *arg);
-void signals_end(struct signals *signals);
+int signals_task(void *sum);
 
 /* ---- bell.c: waiting for a condition in the loop ---- */
 
@@ -306,8 +291,8 @@ struct sum {
     struct counts counts;
     struct output output;
     struct progress progress;
-    struct signals signals;
-    ferry_cancel_scope scope; /* around everything */
+    ferry_cancel_scope scope; /* around everything that a signal interrupts */
+    int signal;               /* which has done so; 0: none */
     double seconds, standstill;
     bool failed; /* something could not be read, or did not match */
 };
