@@ -18,18 +18,27 @@ static void print_summary(const struct server *server)
            answers, 1000 * server->longest_turn);
 }
 
-/* Until a signal. Once libmicrohttpd has been started it is drained, come what may. */
-static int serve(struct server *server)
+/* Once libmicrohttpd has been started it is drained, come what may. */
+static int serve_until_signal(struct server *server)
 {
     int rc = http_start(server);
     if (rc < 0) return rc;
-    rc = signals_watch(&server->signals);
-    if (rc >= 0) {
-        print_address(server);
-        rc = ferry_event_wait(&server->signals.caught);
-    }
+    print_address(server);
+    rc = ferry_event_wait(&server->caught);
     int drained = ferry_to_thread_run_sync(http_drain, server, NULL);
     return rc < 0 ? rc : drained;
+}
+
+/* A second signal comes to the task while the server is drained. */
+static int serve(struct server *server)
+{
+    ferry_task_group group = {0};
+    int rc = ferry_task_group_enter(&group);
+    if (rc < 0) return rc;
+    rc = ferry_task_group_start(&group, signals_task, server, NULL, NULL);
+    if (rc >= 0) rc = serve_until_signal(server);
+    ferry_task_group_cancel(&group);
+    return ferry_task_group_exit(&group, rc);
 }
 
 static int open_and_serve(struct server *server)
@@ -59,11 +68,10 @@ int main(int argc, char **argv)
     int rc = options_parse(&server.options, argc, argv);
     if (rc != 0) return rc - 1;
     json_object_seed(0);
-    signals_block(&server.signals);
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     /* The limiter for reading is the store's; one more job is http_drain. */
     ferry_run_options options = {.worker_limit = server.options.readers + 1};
     rc = ferry_run(async_main, &server, &options);
-    signals_end(&server.signals);
     if (rc >= 0) print_summary(&server);
     return ferry_exit_status(rc);
 }

@@ -168,19 +168,7 @@ int http_drain(void *server); /* a job: returns when all is answered and closed 
 
 /* ---- signals.c ---- */
 
-struct signals {
-    sigset_t set;
-    int first; /* a member of the set, 0 if it is empty */
-    pthread_t thread;
-    bool watching;
-    atomic_bool stopping;
-    ferry_token *token;
-    ferry_event caught;
-};
-
-void signals_block(struct signals *signals);
-int signals_watch(struct signals *signals);
-void signals_end(struct signals *signals);
+int signals_task(void *server);
 
 /* ---- main.c ---- */
 
@@ -188,7 +176,7 @@ struct server {
     struct options options;
     struct store store;
     struct http http;
-    struct signals signals;
+    ferry_event caught; /* a signal: it is to end */
     ferry_portal *portal;
     double longest_turn; /* seconds; known at the end */
 };
