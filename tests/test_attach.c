@@ -93,6 +93,27 @@ static int sleep_for_ever(void *counter)
     return rc;
 }
 
+/* One that says when it has begun. */
+struct sleeper {
+    struct counter begun, ended;
+};
+
+static int sleep_begun(void *arg)
+{
+    struct sleeper *sleeper = arg;
+    counter_add(&sleeper->begun, 1);
+    return sleep_for_ever(&sleeper->ended);
+}
+
+/* Until so many have begun. */
+static void run_until_begun(struct guest *guest, struct sleeper *sleeper, int count)
+{
+    double end = test_now() + test_patience();
+    while (counter_get(&sleeper->begun) < count && test_now() < end)
+        host_run_once(guest->host);
+    CHECK_EQ_INT(counter_get(&sleeper->begun), count);
+}
+
 /* ---- tasks between the host's callbacks ---- */
 
 static int call_back(void *arg)
@@ -176,15 +197,9 @@ struct things {
     ferry_memory_stream *send, *receive;
     ferry_future *future;
     ferry_token *token;
-    struct counter began, ran;
+    struct sleeper sleeper;
+    struct counter ran;
 };
-
-static int sleep_and_count(void *arg)
-{
-    struct things *things = arg;
-    counter_add(&things->began, 1);
-    return sleep_for_ever(&things->ran);
-}
 
 static void do_what_suspends(struct things *things)
 {
@@ -252,9 +267,9 @@ static int see_what_came(void *arg)
     CHECK_OK(ferry_capacity_limiter_new(1, &things->limiter));
     CHECK_OK(ferry_capacity_limiter_acquire(things->limiter));
     CHECK_OK(ferry_memory_stream_new(sizeof item, 1, &things->send, &things->receive));
-    CHECK_OK(ferry_portal_start_task_soon(things->guest->portal, sleep_and_count, things,
-                                          NULL, &things->future));
-    LOOP_UNTIL(counter_get(&things->began) == 1);
+    CHECK_OK(ferry_portal_start_task_soon(things->guest->portal, sleep_begun,
+                                          &things->sleeper, NULL, &things->future));
+    LOOP_UNTIL(counter_get(&things->sleeper.begun) == 1);
     CHECK_OK(ferry_task_group_enter(&things->group));
     CHECK_OK(ferry_cancel_scope_enter(&things->scope));
     host_call_after(things->guest->host, 0, be_a_callback, things);
@@ -265,7 +280,7 @@ static int see_what_came(void *arg)
     CHECK_EQ_INT(item, 7);
     CHECK_OK(ferry_task_group_exit(&things->group, 0));
     CHECK_EQ_INT(stats_of(things->limiter).total_tokens, 3);
-    LOOP_UNTIL(counter_get(&things->ran) == 3);
+    LOOP_UNTIL(counter_get(&things->ran) + counter_get(&things->sleeper.ended) == 3);
     CHECK_OK(ferry_capacity_limiter_release(things->limiter));
     ferry_memory_stream_close(things->send), ferry_memory_stream_unref(things->send);
     ferry_memory_stream_close(things->receive);
@@ -444,19 +459,19 @@ HOST_TEST(cancels,
           "has not begun never does")
 {
     struct guest guest;
-    struct counter ended = {0}, ran = {0}, destroyed = {0};
+    struct sleeper sleeper = {0};
+    struct counter ran = {0}, destroyed = {0};
     ferry_future *future;
     ferry_task_options options = {.destroy = count_it};
     attach(&guest);
-    start(guest.portal, sleep_for_ever, &ended);
-    host_run_once(guest.host);
-    host_run_once(guest.host);
+    start(guest.portal, sleep_begun, &sleeper);
+    run_until_begun(&guest, &sleeper, 1);
     CHECK_OK(ferry_portal_start_task_soon(guest.portal, count, &ran, NULL, &future));
     CHECK_OK(
         ferry_portal_start_task_soon(guest.portal, count, &destroyed, &options, NULL));
     close_guest(&guest, true);
     see_off(&guest);
-    CHECK_EQ_INT(counter_get(&ended), 1);
+    CHECK_EQ_INT(counter_get(&sleeper.ended), 1);
     CHECK_EQ_INT(counter_get(&ran), 0);
     CHECK_EQ_INT(counter_get(&destroyed), 1);
     CHECK_EQ_RC(ferry_future_result(future), -ECANCELED);
@@ -471,12 +486,14 @@ static int wait_at_gate(void *gate)
 }
 
 struct abandoning {
-    struct gate go, freed;
+    struct gate begun, go, freed;
 };
 
 static int wait_abandoned(void *arg)
 {
-    return wait_at_gate(&((struct abandoning *)arg)->go);
+    struct abandoning *abandoning = arg;
+    gate_open(&abandoning->begun);
+    return wait_at_gate(&abandoning->go);
 }
 
 static void free_abandoned(void *arg)
@@ -484,15 +501,29 @@ static void free_abandoned(void *arg)
     gate_open(&((struct abandoning *)arg)->freed);
 }
 
-static int abandon(void *arg)
+static int cancel_when_begun(void *arg)
 {
-    ferry_cancel_scope scope = {0};
-    ferry_move_on_after(&scope, 0.001);
-    int rc = ferry_to_thread_run_sync(
+    struct abandoning *abandoning = arg;
+    LOOP_UNTIL(gate_is_open(&abandoning->begun));
+    return FERRY_E_INVALID; /* fails the group, which cancels the other */
+}
+
+static int call_abandonable(void *arg)
+{
+    return ferry_to_thread_run_sync(
         wait_abandoned, arg,
         &(ferry_to_thread_options){.abandon_on_cancel = true,
                                    .on_abandon = free_abandoned});
-    return ferry_cancel_scope_exit(&scope, rc);
+}
+
+static int abandon(void *arg)
+{
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(&group, call_abandonable, arg, NULL));
+    CHECK_OK(ferry_task_group_start_soon(&group, cancel_when_begun, arg, NULL));
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), FERRY_E_INVALID);
+    return 0;
 }
 
 HOST_TEST(abandoned,
@@ -500,7 +531,7 @@ HOST_TEST(abandoned,
           "wait for it")
 {
     struct guest guest;
-    struct abandoning abandoning = {GATE_INIT, GATE_INIT};
+    struct abandoning abandoning = {GATE_INIT, GATE_INIT, GATE_INIT};
     attach(&guest);
     start(guest.portal, abandon, &abandoning);
     detach(&guest);
@@ -509,6 +540,42 @@ HOST_TEST(abandoned,
     gate_open(&abandoning.go);
     gate_wait(&abandoning.freed);
     WAIT_UNTIL(ferry_abandoned_count() == 0);
+    return 0;
+}
+
+static int cancel_group(void *group)
+{
+    return ferry_task_group_cancel(group);
+}
+
+static int call_nothing(void *arg)
+{
+    return ferry_to_thread_run_sync(nothing, arg, NULL);
+}
+
+/* Its worker is just being made. */
+static int take_back(void *arg)
+{
+    (void)arg;
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(&group, call_nothing, NULL, NULL));
+    CHECK_OK(ferry_task_group_start_soon(&group, cancel_group, &group, NULL));
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    return 0;
+}
+
+HOST_TEST(while_made,
+          "attach T15: a worker that is being made for a job that was taken back "
+          "does not keep it from detaching")
+{
+    ferry_attach_options options = {.run.worker_idle_timeout = 1e6};
+    for (int i = 0; i < 20; i++) {
+        struct guest guest;
+        attach_with(&guest, &options);
+        start(guest.portal, take_back, NULL);
+        detach(&guest);
+    }
     return 0;
 }
 
@@ -570,7 +637,7 @@ enum { STOPPED = 8 };
 
 struct stopping {
     struct guest guest;
-    struct counter ended;
+    struct sleeper sleeper;
     ferry_future *futures[STOPPED];
 };
 
@@ -588,16 +655,16 @@ HOST_TEST(dialog_on_cancel,
     struct stopping stopping = {0};
     attach(&stopping.guest);
     for (int i = 0; i < STOPPED; i++)
-        CHECK_OK(ferry_portal_start_task_soon(stopping.guest.portal, sleep_for_ever,
-                                              &stopping.ended, NULL,
+        CHECK_OK(ferry_portal_start_task_soon(stopping.guest.portal, sleep_begun,
+                                              &stopping.sleeper, NULL,
                                               &stopping.futures[i]));
-    for (int i = 0; i < 5; i++) host_run_once(stopping.guest.host);
+    run_until_begun(&stopping.guest, &stopping.sleeper, STOPPED);
     for (int i = 0; i < STOPPED; i++)
         CHECK_OK(ferry_future_add_done_callback(stopping.futures[i], run_host_within,
                                                 &stopping.guest));
     host_call_after(stopping.guest.host, 0, stop_in_callback, &stopping);
     see_off(&stopping.guest);
-    CHECK_EQ_INT(counter_get(&stopping.ended), STOPPED);
+    CHECK_EQ_INT(counter_get(&stopping.sleeper.ended), STOPPED);
     for (int i = 0; i < STOPPED; i++) {
         CHECK_EQ_RC(ferry_future_result(stopping.futures[i]), -ECANCELED);
         ferry_future_unref(stopping.futures[i]);
@@ -888,11 +955,11 @@ static void quit_and_check(void *arg)
 }
 
 /* Until it has had a turn there the thread is not yet the loop's. */
-static int wait_in_thread(void *counter)
+static int quit_soon(void *arg)
 {
-    struct counter *woken = counter;
-    CHECK_OK(ferry_sleep(0.002));
-    return counter_add(woken, 1);
+    struct guest *guest = arg;
+    host_call_after(guest->host, 0, quit_and_check, guest);
+    return 0;
 }
 
 static int sleep_over(void *counter)
@@ -911,13 +978,12 @@ HOST_TEST(from_thread_to_thread,
     attach(&guest);
     start(guest.portal, sleep_over, &woken);
     for (int i = 0; i < 3; i++) {
-        start(guest.portal, wait_in_thread, &woken);
-        host_call_after(guest.host, 0.004, quit_and_check, &guest);
+        start(guest.portal, quit_soon, &guest);
         join_thread(spawn_thread(run_host, &guest));
     }
     start(guest.portal, count, &woken);
     detach(&guest);
-    CHECK_EQ_INT(counter_get(&woken), 5);
+    CHECK_EQ_INT(counter_get(&woken), 2);
     return 0;
 }
 
@@ -1035,8 +1101,8 @@ HOST_TEST(no_thread,
     if (*test_sanitizer()) SKIP("sanitizers need all of the address space");
     attach_with(&guest, &options);
     allow_threads(false);
-    CHECK_OK(ferry_portal_start_task_soon(guest.portal, abandon, &(struct abandoning){0},
-                                          NULL, &future));
+    CHECK_OK(ferry_portal_start_task_soon(guest.portal, call_abandonable,
+                                          &(struct abandoning){0}, NULL, &future));
     close_guest(&guest, false);
     see_off(&guest);
     allow_threads(true);
