@@ -537,3 +537,83 @@ LOOP_TEST(racing,
     CHECK(calls <= counter_get(&served));
     return 0;
 }
+
+/* ---- posts on their way ---- */
+
+enum { POSTERS = 3 };
+
+struct poster {
+    ferry_message message;
+    ferry_portal *portal;
+    struct counter *delivered;
+    int accepted;
+    struct test_thread *thread;
+};
+
+static void deliver(ferry_message *message)
+{
+    counter_add(((struct poster *)message)->delivered, 1);
+}
+
+static int post_until_closed(void *arg)
+{
+    struct poster *poster = arg;
+    int rc;
+    do {
+        rc = ferry_portal_post(poster->portal, &poster->message);
+        if (rc == 0) poster->accepted++;
+    } while (rc == 0 || rc == FERRY_E_BUSY);
+    CHECK_EQ_RC(rc, FERRY_E_PORTAL_CLOSED);
+    ferry_portal_unref(poster->portal);
+    return 0;
+}
+
+struct posting {
+    struct closing closing; /* first: note is its callback too */
+    struct counter delivered;
+    int delivered_by_then;
+};
+
+static void note_delivered(void *arg)
+{
+    struct posting *posting = arg;
+    posting->delivered_by_then = counter_get(&posting->delivered);
+    note(&posting->closing);
+}
+
+static void close_while_threads_post(bool at_the_parent)
+{
+    ferry_portal *parent, *one, *below;
+    struct posting posting = {0};
+    struct poster posters[POSTERS];
+    int accepted = 0;
+    CHECK_OK(ferry_portal_enter(&parent));
+    CHECK_OK(ferry_portal_open(parent, &one));
+    CHECK_OK(ferry_portal_open(one, &below));
+    for (int i = 0; i < POSTERS; i++) {
+        posters[i] = (struct poster){.message.deliver = deliver,
+                                     .portal = ferry_portal_ref(below),
+                                     .delivered = &posting.delivered};
+        posters[i].thread = spawn_thread(post_until_closed, &posters[i]);
+    }
+    LOOP_UNTIL(counter_get(&posting.delivered) > 0);
+    CHECK_OK(ferry_portal_close(at_the_parent ? one : below, false, note_delivered,
+                                &posting));
+    await_closing(&posting.closing);
+    for (int i = 0; i < POSTERS; i++) {
+        join_thread(posters[i].thread);
+        accepted += posters[i].accepted;
+    }
+    CHECK_EQ_INT(posting.delivered_by_then, accepted);
+    CHECK_OK(ferry_portal_close(at_the_parent ? below : one, false, NULL, NULL));
+    CHECK_EQ_RC(ferry_portal_exit(parent, 0), 0);
+}
+
+LOOP_TEST(posting,
+          "portals below P26: threads post while it is closed, or its parent: what "
+          "was accepted has been delivered when closed is called")
+{
+    int rounds = *test_sanitizer() ? 20 : test_scale(100, 10000);
+    for (int i = 0; i < rounds; i++) close_while_threads_post(i % 2);
+    return 0;
+}
