@@ -178,7 +178,6 @@ bool ferry_loop_turn(struct ferry_loop *loop)
     if (loop->turning) return true; /* a task runs its host's loop, as a dialog does */
     take_turn_here(loop);
     if (!loop->finished) return true;
-    ferry__attached_leave(&loop->attachment);
     if (loop->over) loop->over(loop);
     return false;
 }
