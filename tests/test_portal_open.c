@@ -581,39 +581,61 @@ static void note_delivered(void *arg)
     note(&posting->closing);
 }
 
-static void close_while_threads_post(bool at_the_parent)
+/* What is left or closed, of three portals one below the other; threads post to the last. */
+enum where { AT_THE_LAST, AT_ITS_PARENT, AT_THE_BLOCK };
+
+static void close_at(enum where where, ferry_portal *portals[3], struct posting *posting)
 {
-    ferry_portal *parent, *one, *below;
+    if (where == AT_THE_BLOCK) {
+        CHECK_EQ_RC(ferry_portal_exit(portals[0], 0), 0);
+        posting->delivered_by_then = counter_get(&posting->delivered);
+    } else {
+        ferry_portal *portal = portals[where == AT_THE_LAST ? 2 : 1];
+        CHECK_OK(ferry_portal_close(portal, false, note_delivered, posting));
+        await_closing(&posting->closing);
+    }
+}
+
+static void close_the_rest(enum where where, ferry_portal *portals[3])
+{
+    if (where != AT_ITS_PARENT)
+        CHECK_OK(ferry_portal_close(portals[1], false, NULL, NULL));
+    if (where != AT_THE_LAST)
+        CHECK_OK(ferry_portal_close(portals[2], false, NULL, NULL));
+    if (where != AT_THE_BLOCK) CHECK_EQ_RC(ferry_portal_exit(portals[0], 0), 0);
+}
+
+static void close_while_threads_post(enum where where)
+{
+    ferry_portal *portals[3];
     struct posting posting = {0};
     struct poster posters[POSTERS];
     int accepted = 0;
-    CHECK_OK(ferry_portal_enter(&parent));
-    CHECK_OK(ferry_portal_open(parent, &one));
-    CHECK_OK(ferry_portal_open(one, &below));
+    CHECK_OK(ferry_portal_enter(&portals[0]));
+    CHECK_OK(ferry_portal_open(portals[0], &portals[1]));
+    CHECK_OK(ferry_portal_open(portals[1], &portals[2]));
     for (int i = 0; i < POSTERS; i++) {
         posters[i] = (struct poster){.message.deliver = deliver,
-                                     .portal = ferry_portal_ref(below),
+                                     .portal = ferry_portal_ref(portals[2]),
                                      .delivered = &posting.delivered};
         posters[i].thread = spawn_thread(post_until_closed, &posters[i]);
     }
     LOOP_UNTIL(counter_get(&posting.delivered) > 0);
-    CHECK_OK(ferry_portal_close(at_the_parent ? one : below, false, note_delivered,
-                                &posting));
-    await_closing(&posting.closing);
+    close_at(where, portals, &posting);
     for (int i = 0; i < POSTERS; i++) {
         join_thread(posters[i].thread);
         accepted += posters[i].accepted;
     }
     CHECK_EQ_INT(posting.delivered_by_then, accepted);
-    CHECK_OK(ferry_portal_close(at_the_parent ? below : one, false, NULL, NULL));
-    CHECK_EQ_RC(ferry_portal_exit(parent, 0), 0);
+    close_the_rest(where, portals);
 }
 
 LOOP_TEST(posting,
-          "portals below P26: threads post while it is closed, or its parent: what "
-          "was accepted has been delivered when closed is called")
+          "portals below P26: threads post while it is closed, or its parent is, or "
+          "the block is left that both are in: what was accepted has been "
+          "delivered when that is over")
 {
     int rounds = *test_sanitizer() ? 20 : test_scale(100, 10000);
-    for (int i = 0; i < rounds; i++) close_while_threads_post(i % 2);
+    for (int i = 0; i < rounds; i++) close_while_threads_post(i % 3);
     return 0;
 }
