@@ -479,6 +479,28 @@ HOST_TEST(cancels,
     return 0;
 }
 
+static void stop_after_all(void *arg)
+{
+    struct guest *guest = arg;
+    CHECK_EQ_INT(counter_get(&guest->closed), 0);
+    CHECK_OK(ferry_portal_stop(guest->portal, true));
+}
+
+HOST_TEST(cancels_later,
+          "attach P8: until closed is called the portal is there, and a stop "
+          "cancels what closing it has left alone")
+{
+    struct guest guest;
+    struct counter ended = {0};
+    attach(&guest);
+    start(guest.portal, sleep_for_ever, &ended);
+    close_guest(&guest, false);
+    host_call_after(guest.host, 0.005, stop_after_all, &guest);
+    see_off(&guest);
+    CHECK_EQ_INT(counter_get(&ended), 1);
+    return 0;
+}
+
 static int wait_at_gate(void *gate)
 {
     gate_wait(gate);

@@ -149,6 +149,70 @@ LOOP_TEST(cancels_its_own, "portals below P8: closing with cancel_remaining canc
     return ferry_portal_exit(parent, 0);
 }
 
+LOOP_TEST(cancels_later,
+          "portals below P8: until closed is called it stays its owner's, "
+          "who may cancel what closing it has left alone")
+{
+    ferry_portal *parent, *one;
+    struct sleeper sleeper = {0};
+    struct closing closing = {0};
+    CHECK_OK(ferry_portal_enter(&parent));
+    CHECK_OK(ferry_portal_open(parent, &one));
+    ferry_future *future = start(one, &sleeper);
+    close_it(one, false, &closing);
+    let_others_run();
+    CHECK_EQ_INT(counter_get(&closing.times), 0);
+    CHECK(!sleeper.over);
+    CHECK_OK(ferry_portal_stop(one, true));
+    await_closing(&closing);
+    CHECK_EQ_RC(end(future), -ECANCELED);
+    return ferry_portal_exit(parent, 0);
+}
+
+struct last_one {
+    struct counter destroyed, closed;
+};
+
+static void note_destroyed(void *arg)
+{
+    struct last_one *last = arg;
+    CHECK_EQ_INT(counter_get(&last->closed), 0);
+    counter_add(&last->destroyed, 1);
+}
+
+static void note_all_destroyed(void *arg)
+{
+    struct last_one *last = arg;
+    CHECK_EQ_INT(counter_get(&last->destroyed), 3);
+    counter_add(&last->closed, 1);
+}
+
+static int sleep_long(void *arg)
+{
+    (void)arg;
+    return ferry_sleep(INFINITY);
+}
+
+/* One that runs, one that has not begun, and one that comes too late. */
+LOOP_TEST(destroyed_first,
+          "portals below: closed is called after every destroy of tasks "
+          "that its owner asked for")
+{
+    ferry_portal *parent, *one;
+    struct last_one last = {0};
+    ferry_task_options options = {.destroy = note_destroyed};
+    CHECK_OK(ferry_portal_enter(&parent));
+    CHECK_OK(ferry_portal_open(parent, &one));
+    CHECK_OK(ferry_portal_start_task_soon(one, sleep_long, &last, &options, NULL));
+    let_others_run();
+    CHECK_OK(ferry_portal_start_task_soon(one, sleep_long, &last, &options, NULL));
+    CHECK_OK(ferry_portal_close(one, true, note_all_destroyed, &last));
+    CHECK_EQ_RC(ferry_portal_start_task_soon(one, sleep_long, &last, &options, NULL),
+                FERRY_E_PORTAL_CLOSED);
+    LOOP_UNTIL(counter_get(&last.closed) == 1);
+    return ferry_portal_exit(parent, 0);
+}
+
 LOOP_TEST(what_came_before, "portals below P9: what a thread asked for before it closes "
                             "still runs, posts are delivered")
 {

@@ -3,8 +3,8 @@
  * A portal is opened inside a running loop (ferry_portal_enter; ferry_portal_open, below
  * another), with a thread and a loop of its own (ferry_start_blocking_portal), or by
  * putting ferry into a loop that a program runs itself (<ferry/attach.h>). Every thread
- * that holds a reference may then run functions in that loop, as tasks of the portal. A task that fails fails for
- * whoever asked for it, and for nobody else.
+ * that holds a reference may then run functions in that loop, as tasks of the portal. A
+ * task that fails fails for whoever asked for it, and for nobody else.
  *
  * A portal that has been stopped, or whose loop has ended, answers
  * FERRY_E_PORTAL_CLOSED: always that, whichever way the call raced with the stop. Calls
@@ -76,13 +76,19 @@ FERRY_API int ferry_portal_stop_within(ferry_portal *portal, double seconds);
  * BlockingPortal in a task of a BlockingPortal's. */
 FERRY_API int ferry_portal_open(ferry_portal *parent, ferry_portal **portal);
 
-/* Closes a portal that was opened so, or by attaching, and drops the caller's reference;
- * it never waits. The portal is stopped at once, and the portals below it as that is
- * taken in; what this thread has asked for before still runs. With cancel_remaining its
- * tasks are cancelled. closed(arg), which may be NULL, is called when the last task and
- * all portals below have ended and posted messages have been delivered: once, in the
- * loop's thread, outside of any task; after the loop's end in this call. A portal whose
- * parent is left or closed ends with it, and is closed by its owner all the same.
+/* Closes a portal that was opened so, or by attaching; it never waits. The portal is
+ * stopped at once, and the portals below it as that is taken in; what this thread has
+ * asked for before still runs. With cancel_remaining its tasks are cancelled.
+ * closed(arg), which may be NULL, is called when the last task and all portals below
+ * have ended, the arguments of what this thread has started are destroyed (unless their
+ * futures are held) and posted messages have been delivered: once, in the loop's thread,
+ * outside of any task; after the loop's end in this call. A portal whose parent is left
+ * or closed ends with it, and is closed by its owner all the same.
+ *
+ * Owner. The caller's reference is dropped when `closed` has returned. Until `closed` is
+ * called the portal may be used in the loop's thread: ferry_portal_stop(portal, true)
+ * cancels what this has left alone.
+ *
  * Suspends: no. Thread: any. Errors: FERRY_E_PORTAL_CLOSED if it has been called before,
  * _INVALID for a portal that another call opened; then `closed` is not called, and no
  * reference dropped. AnyIO: BlockingPortal.__aexit__. */
