@@ -1,6 +1,8 @@
 /* What the fragments of code in the documents mention. SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <ferry.h>
+#include <ferry/glib.h>
+#include <ferry/uv.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,3 +28,6 @@ extern int arguments[];
 extern struct api { ferry_portal_provider *provider; } *api;
 extern struct meter { ferry_message message; } *meter;
 extern ferry_capacity_limiter *four;
+extern struct uv_loop_s *loop;
+extern struct connection { ferry_portal *portal; } *connection;
+ferry_destroy_fn detached, connection_free;
