@@ -48,7 +48,9 @@ demo)
 check)
     need check has_library check
     need libssl-dev has_library libcrypto
-    need libglib2.0-dev has_library glib-2.0
+    need libglib2.0-dev has_library gio-unix-2.0
+    need libglib2.0-bin has_command gdbus
+    need dbus-daemon has_command dbus-run-session
     need libmicrohttpd-dev has_library libmicrohttpd
     need libjansson-dev has_library jansson
     need libsqlite3-dev has_library sqlite3
