@@ -1,10 +1,11 @@
 # The short way to everything; the build itself is Meson's.  SPDX-License-Identifier: MIT
 #
-#   make demo        what ferry does, shown
-#   make check       all tests, in six configurations
-#   make check-long  the same, longer, and some under valgrind
-#   make bench       what a crossing costs
-#   make clean       away with build/
+#   make demo           what ferry does, shown
+#   make check          all tests, in six configurations
+#   make check-long     the same, longer, and some under valgrind
+#   make check-desktop  ferry in a window of GTK's, tried with mouse and keyboard
+#   make bench          what a crossing costs
+#   make clean          away with build/
 #
 # Each first installs the Debian packages that it needs, saying which; FERRY_NO_INSTALL=1 forbids.
 
@@ -20,6 +21,10 @@ check-long:
 	@tools/setup.sh check
 	@FERRY_LONG=1 tools/check.sh
 
+check-desktop:
+	@tools/setup.sh desktop
+	@tools/check_desktop.sh
+
 bench:
 	@tools/setup.sh bench
 	@tools/bench.sh
@@ -27,4 +32,4 @@ bench:
 clean:
 	rm -rf build
 
-.PHONY: demo check check-long bench clean
+.PHONY: demo check check-long check-desktop bench clean

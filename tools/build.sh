@@ -2,7 +2,8 @@
 # Configures and builds one of the project's configurations, in build/<name>.
 # SPDX-License-Identifier: MIT
 #
-# build.sh debug|release|ucontext|asan|asan-ucontext|tsan [meson options...]
+# build.sh debug|release|ucontext|asan|asan-ucontext|tsan|desktop|desktop-asan
+#     [meson options...]
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -17,7 +18,8 @@ case $name in
 debug) options="$checked" ;;
 release) options='-Dbuildtype=release -Doptimization=2' ;;
 ucontext) options="$checked -Dswitch=ucontext -Dportable=true" ;;
-asan) options="$checked -Db_sanitize=address,undefined -Db_lundef=false" ;;
+desktop) options='-Dbuildtype=release -Doptimization=2' ;;
+asan | desktop-asan) options="$checked -Db_sanitize=address,undefined -Db_lundef=false" ;;
 asan-ucontext)
     options="$checked -Db_sanitize=address,undefined -Db_lundef=false -Dswitch=ucontext -Dportable=true"
     ;;
