@@ -198,6 +198,28 @@ GLIB_TEST(nested,
     return 0;
 }
 
+GLIB_TEST(dialog_draws, "glib: where a deadline passes while a dialog is open, the host "
+                        "draws all the same")
+{
+    for (int i = 0; i < OFTEN; i++) {
+        struct counter ran = {0}, drawn = {0};
+        ferry_task_group group = {0};
+        CHECK_OK(ferry_task_group_enter(&group));
+        CHECK_OK(ferry_task_group_start_soon(&group, sleep_and_note, &ran, NULL));
+        CHECK_OK(ferry_to_thread_run_sync(nothing, NULL, NULL));
+        GSource *drawing = add_source(g_idle_source_new(), DRAWING, &drawn);
+        run_context_for(0.003);
+        int before = counter_get(&drawn);
+        for (int j = 0; j < 100; j++)
+            g_main_context_iteration(g_main_context_get_thread_default(), FALSE);
+        CHECK(counter_get(&drawn) > before);
+        CHECK_OK(ferry_task_group_exit(&group, 0));
+        CHECK_EQ_INT(counter_get(&ran), 1);
+        drop_source(drawing);
+    }
+    return 0;
+}
+
 PLAIN_TEST(nothing_left, "glib: the thread's default context is again what it was")
 {
     GMainContext *before = g_main_context_get_thread_default();

@@ -33,6 +33,7 @@ struct glib_state {
     gint64 deadline; /* ferry's */
     gint64 patience; /* when a turn that is wanted has waited long enough */
     gint64 turned;   /* when the last one ended */
+    bool turning;    /* one lasts */
     struct watched *watched;
     size_t count;
 };
@@ -63,15 +64,27 @@ static void want_turn(struct glib_state *state, gint64 now)
     tell_prompt(state);
 }
 
+/* A task may run the context itself, as a dialog does: then there is no turn to be had,
+ * and a deadline that passes is left until this one ends. It would be ready without end
+ * meanwhile. */
 static void turn(struct glib_state *state)
 {
     state->patience = NEVER;
     g_source_set_ready_time(state->patient, -1);
+    if (state->turning) {
+        g_source_set_ready_time(state->prompt, -1);
+        return;
+    }
     tell_prompt(state);
     GMainLoop *own = state->own;
-    bool more = ferry_loop_turn(state->loop);
-    if (more) state->turned = g_get_monotonic_time();
-    else if (own) g_main_loop_quit(own); /* else the state is gone */
+    state->turning = true;
+    if (ferry_loop_turn(state->loop)) {
+        state->turning = false;
+        state->turned = g_get_monotonic_time();
+        tell_prompt(state);
+    } else if (own) {
+        g_main_loop_quit(own); /* else the state is gone */
+    }
 }
 
 /* From the end, so that one that is unwatched meanwhile moves none that is still to
