@@ -647,6 +647,84 @@ HOST_TEST(on_end,
     return 0;
 }
 
+/* One whose abandoned job ends just as ferry leaves the host. */
+struct late_end {
+    struct abandoning job;
+    struct slow_end end;
+    atomic_int thread;
+};
+
+static int wait_in_own_worker(void *arg)
+{
+    struct late_end *late = arg;
+    atomic_store(&late->thread, (int)gettid());
+    return wait_abandoned(&late->job);
+}
+
+static void freed_late(void *arg)
+{
+    free_abandoned(&((struct late_end *)arg)->job);
+}
+
+static int abandon_in_own_worker(void *arg)
+{
+    struct late_end *late = arg;
+    ferry_task_group group = {0};
+    ferry_worker_options options = {.on_end = end_slowly, .arg = &late->end};
+    CHECK_OK(ferry_worker_start(&late->end.worker, &options));
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_job(
+        &group, wait_in_own_worker, late,
+        &(ferry_to_thread_options){.abandon_on_cancel = true,
+                                   .on_abandon = freed_late,
+                                   .worker = late->end.worker}));
+    LOOP_UNTIL(gate_is_open(&late->job.begun));
+    CHECK_OK(ferry_task_group_cancel(&group));
+    return ferry_task_group_exit(&group, 0);
+}
+
+/* The job's end is on its way to the loop when its worker waits again. */
+static void let_job_end(void *arg)
+{
+    struct late_end *late = arg;
+    gate_open(&late->job.go);
+    WAIT_UNTIL(ferry_abandoned_count() == 0 &&
+               test_is_asleep((pid_t)atomic_load(&late->thread)));
+}
+
+static int drop_future(void *future)
+{
+    ferry_future_unref(future);
+    return 0;
+}
+
+/* The close comes before the destroy of the last future, that before the end of posts,
+ * with which ferry leaves, and that before the end of the job. */
+HOST_TEST(late_end,
+          "attach: nor does it wait for a worker to end whose abandoned job has "
+          "ended just then")
+{
+    struct guest guest;
+    struct late_end late = {.job = {GATE_INIT, GATE_INIT, GATE_INIT},
+                            .end = {.guest = &guest, .go = GATE_INIT}};
+    ferry_future *future;
+    attach(&guest);
+    CHECK_OK(ferry_portal_start_task_soon(guest.portal, abandon_in_own_worker, &late,
+                                          &(ferry_task_options){.destroy = let_job_end},
+                                          &future));
+    double end = test_now() + test_patience();
+    while (!ferry_future_done(future) && test_now() < end) host_run_once(guest.host);
+    CHECK_EQ_RC(ferry_future_result(future), 0);
+    close_guest(&guest, false);
+    join_thread(spawn_thread(drop_future, future));
+    see_off(&guest);
+    CHECK_EQ_INT(counter_get(&late.end.ended), 0);
+    gate_open(&late.end.go);
+    WAIT_UNTIL(counter_get(&late.end.ended) == 1);
+    ferry_worker_unref(late.end.worker);
+    return 0;
+}
+
 /* A callback of a future's that runs the host's loop, as a dialog does. */
 static void run_host_within(ferry_future *future, void *arg)
 {

@@ -324,8 +324,17 @@ static void wait_until_made(struct ferry__pool *pool)
     pthread_mutex_unlock(&pool->mutex);
 }
 
+/* Whether it may have more to run than the loop can wait for: an abandoned job, or, where
+ * that has ended while the last messages were taken in, the on_end after it. */
+static bool is_left_alone(const struct ferry__pool *pool,
+                          const struct ferry__worker *worker)
+{
+    bool ends_late = pool->retiring && worker->pool->dedicated && !worker->is_gone;
+    return worker->abandoned > 0 || ends_late;
+}
+
 /* Takes all workers off the list, so that no other thread joins them any more. Those
- * with an abandoned job end by themselves, whenever that is; gives the others. */
+ * that are left alone end by themselves, whenever that is; gives the others. */
 static struct ferry__list dismiss(struct ferry__pool *pool)
 {
     struct ferry__list ours = {0};
@@ -334,7 +343,7 @@ static struct ferry__list dismiss(struct ferry__pool *pool)
         struct ferry__worker *worker = ferry__container_of(pool->workers.first,
                                                            struct ferry__worker, place);
         ferry__pool_unlist(worker);
-        worker->is_detached = worker->abandoned > 0;
+        worker->is_detached = is_left_alone(pool, worker);
         if (worker->is_detached) pthread_detach(worker->thread);
         else ferry__list_append(&ours, &worker->place);
     }
