@@ -824,6 +824,53 @@ LOOP_TEST(before_atfork,
 }
 #endif
 
+/* ---- threads that are cancelled at any moment ---- */
+
+static void *raise_until_cancelled(void *raised)
+{
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+    for (;;) {
+        raise(SIGUSR1);
+        counter_add(raised, 1);
+    }
+    return NULL;
+}
+
+/* Meanwhile the loop is asleep and woken, which is when the handler takes longest. */
+static int cancel_one_that_raises(void *arg)
+{
+    (void)arg;
+    struct counter raised = {0};
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, raise_until_cancelled, &raised) == 0);
+    WAIT_UNTIL(counter_get(&raised) > 10);
+    CHECK(pthread_cancel(thread) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    return 0;
+}
+
+static int join(void *thread)
+{
+    return join_thread(thread);
+}
+
+LOOP_TEST(cancelled_thread,
+          "signals: a thread that is cancelled while it takes one does not keep the "
+          "receiver from closing")
+{
+    if (strcmp(test_sanitizer(), "thread") == 0)
+        SKIP("the sanitizer bears no thread that is cancelled asynchronously");
+    for (int i = 0; i < 300; i++) {
+        ferry_signal_receiver receiver = {0};
+        struct test_thread *thread;
+        CHECK_OK(enter_for(&receiver, SIGUSR1, 0));
+        thread = spawn_thread(cancel_one_that_raises, NULL);
+        CHECK_EQ_RC(ferry_to_thread_run_sync(join, thread, NULL), 0);
+        CHECK_OK(ferry_signal_receiver_exit(&receiver, 0));
+    }
+    return 0;
+}
+
 /* ---- a storm ---- */
 
 enum { STORM_LOOPS = 2, STORM_THREADS = 2, KINDS = 3 };

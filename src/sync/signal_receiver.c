@@ -81,14 +81,20 @@ static void take_as_before(int number)
     raise(number);
 }
 
+/* A thread that may be cancelled at any moment must not end in here, where it is counted:
+ * whoever closes a receiver would wait for it for ever. Deferred, and with no point in here
+ * at which it would end; forbidding it does not do, for glibc (2.36) obeys what was so as
+ * pthread_cancel was called. */
 static void handle(int number)
 {
-    int saved = errno;
+    int saved = errno, type;
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
     /* relaxed: stored before the handler is installed. */
     pid_t ours = atomic_load_explicit(&process, memory_order_relaxed);
     if (getpid() == ours) send_to_all(number);
     else take_as_before(number);
     errno = saved;
+    pthread_setcanceltype(type, &type);
 }
 
 /* ---- what is done with a signal ---- */
