@@ -4,6 +4,7 @@
 #include "portals.h"
 #include <ferry/backend.h>
 #include <math.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -1074,6 +1075,41 @@ HOST_TEST(from_thread_to_thread,
     start(guest.portal, count, &woken);
     detach(&guest);
     CHECK_EQ_INT(counter_get(&woken), 2);
+    return 0;
+}
+
+/* ---- the report of overflows ---- */
+
+static const ferry_attach_options reporting = {.run.report_overflow = true};
+
+static int attach_reporting(void *guest)
+{
+    attach_with(guest, &reporting);
+    return 0;
+}
+
+/* It needs a stack of its own. */
+static int be_reported(void *arg)
+{
+    (void)arg;
+    stack_t now;
+    CHECK(sigaltstack(NULL, &now) == 0 && !(now.ss_flags & SS_DISABLE));
+    return 0;
+}
+
+static int detach_and_run(void *guest)
+{
+    detach(guest);
+    return test_run(be_reported, NULL, &(ferry_run_options){.report_overflow = true});
+}
+
+/* The second thread has what was the first one's stack, and so its pthread_t. */
+HOST_TEST(reports, "attach report_overflow: detached in another thread than it was "
+                   "attached in, which has ended, it stops no report there")
+{
+    struct guest guest;
+    join_thread(spawn_thread(attach_reporting, &guest));
+    CHECK_EQ_RC(join_thread(spawn_thread(detach_and_run, &guest)), 0);
     return 0;
 }
 

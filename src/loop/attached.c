@@ -18,7 +18,7 @@ __attribute__((noinline)) static unsigned long my_number(void)
     return number;
 }
 
-__attribute__((noinline)) static unsigned long make_number(void)
+__attribute__((noinline)) unsigned long ferry__attached_thread(void)
 {
     static atomic_ulong count;
     if (number == 0)
@@ -75,7 +75,7 @@ static void set_thread(struct ferry__attachment *attachment, unsigned long threa
  * to another in some order: it may be read here without the mutex. */
 void ferry__attached_visit(struct ferry__attachment *attachment)
 {
-    unsigned long mine = make_number();
+    unsigned long mine = ferry__attached_thread();
     set_latest(attachment->loop);
     if (attachment->thread == mine) return;
     set_thread(attachment, mine);

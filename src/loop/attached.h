@@ -27,6 +27,9 @@ struct ferry__attachment {
     unsigned long thread; /* a number for the one that ran it last; 0: not open yet */
 };
 
+/* The number of this thread: never another's, as its pthread_t may be. */
+unsigned long ferry__attached_thread(void);
+
 /* Lists it, not yet open. FERRY_E_ALREADY_RUNNING if a loop lives in that host. */
 int ferry__attached_claim(struct ferry__attachment *attachment, struct ferry_loop *loop,
                           const void *host);

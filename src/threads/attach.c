@@ -18,8 +18,8 @@ struct attached {
     struct ferry__runtime runtime;
     ferry_portal *portal; /* the loop's reference, until it has ended */
     bool unref_when_idle;
-    bool reports;       /* overflows, in the thread that attached it */
-    pthread_t reporter; /* that thread */
+    bool reports;           /* overflows, in the thread that attached it */
+    unsigned long reporter; /* that thread */
 };
 
 static struct attached *attached_of(struct ferry__tasks *tasks)
@@ -36,7 +36,7 @@ static struct ferry__tasks *tasks_of(struct ferry_loop *loop)
 
 static bool start_reports(struct attached *attached, const ferry_run_options *options)
 {
-    attached->reporter = pthread_self();
+    attached->reporter = ferry__attached_thread();
     attached->reports = options->report_overflow || FERRY__DEBUG;
     return !attached->reports || ferry__overflow_report_start();
 }
@@ -44,7 +44,7 @@ static bool start_reports(struct attached *attached, const ferry_run_options *op
 /* In another thread than began them they stay on, for as long as that one lives. */
 static void stop_reports(const struct attached *attached)
 {
-    if (attached->reports && pthread_equal(attached->reporter, pthread_self()))
+    if (attached->reports && attached->reporter == ferry__attached_thread())
         ferry__overflow_report_stop();
 }
 
