@@ -1030,6 +1030,46 @@ HOST_TEST(of_another,
     return 0;
 }
 
+struct outer {
+    ferry_portal *portal;
+    ferry_token *token;
+    ferry_future *future;
+};
+
+static int use_outer(void *arg)
+{
+    struct outer *outer = arg;
+    CHECK_EQ_RC(ferry_portal_call(outer->portal, nothing, NULL), FERRY_E_LOOP_THREAD);
+    CHECK_EQ_RC(ferry_from_thread_run_sync_token(outer->token, nothing, NULL),
+                FERRY_E_LOOP_THREAD);
+    CHECK_EQ_RC(ferry_future_result(outer->future), FERRY_E_LOOP_THREAD);
+    CHECK(ferry_future_cancel(outer->future));
+    return 0;
+}
+
+static int run_host_in_task(void *arg)
+{
+    (void)arg;
+    struct outer outer = {.token = ferry_current_token()};
+    struct sleeper sleeper = {0};
+    CHECK_OK(ferry_portal_enter(&outer.portal));
+    CHECK_OK(ferry_portal_start_task_soon(outer.portal, sleep_begun, &sleeper, NULL,
+                                          &outer.future));
+    LOOP_UNTIL(counter_get(&sleeper.begun) == 1);
+    run_in_host(use_outer, &outer);
+    CHECK_OK(ferry_portal_exit(outer.portal, 0));
+    CHECK_EQ_INT(counter_get(&sleeper.ended), 1);
+    ferry_future_unref(outer.future);
+    ferry_token_unref(outer.token);
+    return 0;
+}
+
+HOST_TEST(in_a_task, "attach P5 F8 S23: a task of ferry_run's runs a host; what would "
+                     "wait for its loop is refused there, too")
+{
+    return test_run(run_host_in_task, NULL, NULL);
+}
+
 static int run_host(void *arg)
 {
     struct guest *guest = arg;

@@ -36,7 +36,8 @@ struct ferry_loop *ferry__loop_current(void)
 struct ferry_loop *ferry__loop_find_here(const ferry_token *token)
 {
     struct ferry_loop *loop = running();
-    return loop && loop->token == token ? loop : ferry__attached_find(token);
+    while (loop && loop->token != token) loop = loop->outer;
+    return loop ? loop : ferry__attached_find(token);
 }
 
 __attribute__((noinline)) struct ferry_loop *
@@ -158,10 +159,18 @@ static void take_turn(struct ferry_loop *loop)
     else rest(loop);
 }
 
+/* One that ferry_run runs is the current one between its turns, too. */
+static struct ferry_loop *make_current(struct ferry_loop *loop)
+{
+    struct ferry_loop *before = ferry__loop_swap_current(loop);
+    if (before != loop) loop->outer = before;
+    return before;
+}
+
 /* The thread may not be that of the last turn. */
 static void take_turn_here(struct ferry_loop *loop)
 {
-    struct ferry_loop *before = ferry__loop_swap_current(loop);
+    struct ferry_loop *before = make_current(loop);
     if (loop->attachment.host) ferry__attached_visit(&loop->attachment);
     ferry__fiber_adopt(&loop->host_stack);
     loop->turning = true;
@@ -254,7 +263,7 @@ int ferry__loop_open(struct ferry_loop *loop, const ferry_backend *backend, void
 
 void ferry__loop_run(struct ferry_loop *loop)
 {
-    struct ferry_loop *before = ferry__loop_swap_current(loop);
+    struct ferry_loop *before = make_current(loop);
     ferry__loop_ask(loop);
     loop->backend->run(loop->host);
     if (!loop->finished)

@@ -35,6 +35,7 @@ struct ferry_loop {
     double host_deadline; /* what the host was asked for last */
     size_t holds;         /* jobs that hold a virtual clock still */
     struct ferry__attachment attachment;
+    struct ferry_loop *outer; /* whose task or callback runs this one; NULL: none's */
     void (*over)(struct ferry_loop *loop); /* of one that is attached: closes it */
     bool turning;                          /* ferry_loop_turn runs */
     bool asked;     /* the host has been asked for a turn, and not by the last */
