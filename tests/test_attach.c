@@ -1153,6 +1153,139 @@ HOST_TEST(reports, "attach report_overflow: detached in another thread than it w
     return 0;
 }
 
+/* ---- used in the thread before, while another goes on ---- */
+
+struct handed_over {
+    struct guest guest;
+    struct test_thread *thread;
+    _Atomic pid_t runner;
+};
+
+static int go_on(void *arg)
+{
+    struct handed_over *over = arg;
+    atomic_store(&over->runner, gettid());
+    host_run(over->guest.host);
+    return 0;
+}
+
+/* Another thread runs it, and waits: it has not had a turn there. */
+static void hand_over(struct handed_over *over)
+{
+    let_run(&over->guest); /* until it has nothing to do */
+    over->thread = spawn_thread(go_on, over);
+    WAIT_UNTIL(atomic_load(&over->runner) && test_is_asleep(atomic_load(&over->runner)));
+}
+
+static void take_leave(struct handed_over *over)
+{
+    CHECK_OK(ferry_portal_close(over->guest.portal, false, note_closed, &over->guest));
+    join_thread(over->thread);
+    host_free(over->guest.host);
+}
+
+HOST_TEST(cancel_from_before,
+          "attach S5: where the host's loop goes on in another thread, a cancel by the "
+          "thread before reaches its task")
+{
+    struct handed_over over = {.runner = 0};
+    struct sleeper sleeper = {0};
+    ferry_future *future;
+    attach(&over.guest);
+    CHECK_OK(ferry_portal_start_task_soon(over.guest.portal, sleep_begun, &sleeper, NULL,
+                                          &future));
+    run_until_begun(&over.guest, &sleeper, 1);
+    hand_over(&over);
+    CHECK(ferry_future_cancel(future));
+    WAIT_UNTIL(counter_get(&sleeper.ended) == 1);
+    take_leave(&over);
+    ferry_future_unref(future);
+    return 0;
+}
+
+struct awaiting {
+    ferry_future *future;
+    struct sleeper sleeper;
+};
+
+static int await_future(void *arg)
+{
+    struct awaiting *awaiting = arg;
+    counter_add(&awaiting->sleeper.begun, 1);
+    int rc = ferry_future_await(awaiting->future);
+    counter_add(&awaiting->sleeper.ended, 1);
+    return rc;
+}
+
+HOST_TEST(result_from_before,
+          "attach S24: where the host's loop goes on in another thread, a result that "
+          "the thread before sets wakes its task")
+{
+    struct handed_over over = {.runner = 0};
+    struct awaiting awaiting = {0};
+    CHECK_OK(ferry_future_new(&awaiting.future));
+    attach(&over.guest);
+    start(over.guest.portal, await_future, &awaiting);
+    run_until_begun(&over.guest, &awaiting.sleeper, 1);
+    hand_over(&over);
+    CHECK(ferry_future_set_result(awaiting.future, 7));
+    WAIT_UNTIL(counter_get(&awaiting.sleeper.ended) == 1);
+    take_leave(&over);
+    ferry_future_unref(awaiting.future);
+    return 0;
+}
+
+static void wait_until_ended(ferry_future *future, void *sleeper)
+{
+    (void)future;
+    WAIT_UNTIL(counter_get(&((struct sleeper *)sleeper)->ended) == 1);
+}
+
+HOST_TEST(callback_from_before,
+          "attach S10: where the host's loop goes on in another thread, tasks run there "
+          "while a callback runs in the thread before")
+{
+    struct handed_over over = {.runner = 0};
+    struct sleeper sleeper = {0};
+    ferry_future *future;
+    attach(&over.guest);
+    CHECK_OK(ferry_portal_start_task_soon(over.guest.portal, sleep_begun, &sleeper, NULL,
+                                          &future));
+    CHECK_OK(ferry_future_add_done_callback(future, wait_until_ended, &sleeper));
+    run_until_begun(&over.guest, &sleeper, 1);
+    hand_over(&over);
+    CHECK(ferry_future_cancel(future));
+    take_leave(&over);
+    ferry_future_unref(future);
+    return 0;
+}
+
+static int start_many(void *arg)
+{
+    struct guest *guest = arg;
+    struct counter ran = {0};
+    for (int i = 0; i < 100; i++) start(guest->portal, count, &ran);
+    CHECK_OK(ferry_portal_close(guest->portal, false, note_closed, guest));
+    WAIT_UNTIL(counter_get(&guest->closed) == 1);
+    CHECK_EQ_INT(counter_get(&ran), 100);
+    return 0;
+}
+
+HOST_TEST(starts_from_before,
+          "attach: tasks are started in the thread that attached, while another begins "
+          "to run the host's loop")
+{
+    for (int i = 0; i < 50; i++) {
+        struct guest guest;
+        attach(&guest);
+        struct test_thread *thread = spawn_thread(run_until_quit, &guest);
+        start_many(&guest);
+        join_thread(thread);
+        host_free(guest.host);
+    }
+    return 0;
+}
+
 /* ---- fairness ---- */
 
 struct fair {

@@ -45,7 +45,8 @@ typedef struct ferry_attach_options {
     /* Where the host's loop returns by itself when nothing is left to wait for (uv_run;
      * GLib's does not), it is kept from that only while there are tasks; what threads ask
      * for when it has returned waits until it runs again. Without this an open portal
-     * keeps it, as any active handle does. */
+     * keeps it, as any active handle does. Such a loop has a turn in a thread that begins
+     * to run it before the one that ran it last, or attached, uses ferry in it again. */
     bool unref_when_idle;
 
     uintptr_t reserved[4];

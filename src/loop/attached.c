@@ -79,7 +79,6 @@ void ferry__attached_visit(struct ferry__attachment *attachment)
     set_latest(attachment->loop);
     if (attachment->thread == mine) return;
     set_thread(attachment, mine);
-    attachment->loop->token->hosted = attachment->loop;
 }
 
 void ferry__attached_leave(struct ferry__attachment *attachment)

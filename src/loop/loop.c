@@ -22,21 +22,27 @@ static _Thread_local struct ferry_loop *current;
 
 /* Not inlined: a task may be resumed by another thread of a host that moves between
  * threads, and the address of a thread-local must not be kept across that. */
-__attribute__((noinline)) static struct ferry_loop *running(void)
+__attribute__((noinline)) struct ferry_loop *ferry__loop_running(void)
 {
     return current;
 }
 
 struct ferry_loop *ferry__loop_current(void)
 {
-    struct ferry_loop *loop = running();
+    struct ferry_loop *loop = ferry__loop_running();
     return loop ? loop : ferry__attached_here();
+}
+
+struct ferry_loop *ferry__loop_find_running(const ferry_token *token)
+{
+    struct ferry_loop *loop = ferry__loop_running();
+    while (loop && loop->token != token) loop = loop->outer;
+    return loop;
 }
 
 struct ferry_loop *ferry__loop_find_here(const ferry_token *token)
 {
-    struct ferry_loop *loop = running();
-    while (loop && loop->token != token) loop = loop->outer;
+    struct ferry_loop *loop = ferry__loop_find_running(token);
     return loop ? loop : ferry__attached_find(token);
 }
 
@@ -249,6 +255,7 @@ static int open_attached(struct ferry_loop *loop, void *host)
         ferry__attached_leave(&loop->attachment);
         return rc;
     }
+    loop->token->hosted = loop;
     ferry__attached_visit(&loop->attachment);
     ferry__loop_ask(loop);
     return 0;

@@ -63,6 +63,12 @@ void ferry__loop_finish(struct ferry_loop *loop);
  * workers. */
 struct ferry_loop *ferry__loop_current(void);
 
+/* The same, but an attached one only while it has a turn: between turns the host may go
+ * on in another thread, which is not known before the next. So what any thread may call
+ * touches a loop only where this, or the second, finds it. */
+struct ferry_loop *ferry__loop_running(void);
+struct ferry_loop *ferry__loop_find_running(const ferry_token *token);
+
 /* The loop with that token, if this thread runs it. It need not be the current one. */
 struct ferry_loop *ferry__loop_find_here(const ferry_token *token);
 
@@ -86,9 +92,10 @@ static inline void ferry__loop_ask(struct ferry_loop *loop)
 
 /* To be called where this thread may have pushed a message to the loop that it runs, in a
  * callback of the host's own: a host that ends where nothing is left to wait for must
- * know that there is something. */
+ * know that there is something. Others are woken by the message. */
 static inline void ferry__loop_ask_here(const ferry_token *token)
 {
+    if (!token->may_be_left) return;
     struct ferry_loop *loop = ferry__loop_find_here(token);
     if (loop) ferry__loop_ask(loop);
 }

@@ -20,6 +20,7 @@ struct ferry_token {
     unsigned long generation;   /* of the process that made it: ferry__forks() */
     atomic_ulong host_thread;   /* of an attached loop: who ran it last (attached.c) */
     struct ferry_loop *hosted;  /* that loop, for that thread */
+    bool may_be_left;           /* its host, where nothing is left to wait for */
     struct ferry__gauges gauges;
 };
 

@@ -14,6 +14,12 @@ struct ferry__tasks *ferry__tasks_current(void)
     return loop ? ferry__container_of(loop, struct ferry__tasks, loop) : NULL;
 }
 
+struct ferry__tasks *ferry__tasks_running(void)
+{
+    struct ferry_loop *loop = ferry__loop_running();
+    return loop ? ferry__container_of(loop, struct ferry__tasks, loop) : NULL;
+}
+
 int ferry__tasks_check(const struct ferry__tasks *tasks)
 {
     if (ferry__loop_is_here(tasks->loop.token)) return 0;
@@ -22,16 +28,15 @@ int ferry__tasks_check(const struct ferry__tasks *tasks)
 
 struct ferry__task *ferry__task_current(void)
 {
-    struct ferry__tasks *tasks = ferry__tasks_current();
+    struct ferry__tasks *tasks = ferry__tasks_running();
     return tasks ? tasks->current : NULL;
 }
 
 int ferry__task_here(struct ferry__task **task)
 {
-    struct ferry__tasks *tasks = ferry__tasks_current();
-    if (tasks == NULL) return FERRY_E_NO_LOOP;
-    *task = tasks->current;
-    return *task ? 0 : FERRY_E_CANNOT_SUSPEND;
+    *task = ferry__task_current();
+    if (*task) return 0;
+    return ferry__loop_current() ? FERRY_E_CANNOT_SUSPEND : FERRY_E_NO_LOOP;
 }
 
 struct ferry__task *ferry__tasks_leave_task(struct ferry__tasks *tasks)

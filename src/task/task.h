@@ -85,6 +85,10 @@ int ferry__task_spawn(struct ferry__tasks *tasks, const struct ferry__task_spec 
 /* The tasks of the loop that this thread runs; NULL if none. */
 struct ferry__tasks *ferry__tasks_current(void);
 
+/* The same where tasks may run: of an attached loop only while it has a turn
+ * (ferry__loop_running). */
+struct ferry__tasks *ferry__tasks_running(void);
+
 /* 0 in the thread of that loop, else FERRY_E_NO_LOOP or FERRY_E_WRONG_LOOP. */
 int ferry__tasks_check(const struct ferry__tasks *tasks);
 

@@ -116,6 +116,7 @@ static int open_runtime(struct attached *attached, const ferry_backend *backend,
     }
     attached->runtime.tasks.all_ended = all_ended;
     attached->runtime.tasks.loop.over = over;
+    attached->runtime.tasks.loop.token->may_be_left = options->unref_when_idle;
     rc = make_portal(attached, options->name);
     if (rc < 0) over(&attached->runtime.tasks.loop);
     return rc;

@@ -31,7 +31,7 @@ static struct callback *callback_of(struct ferry__link *link)
 /* A task of a loop in this thread is left for that long: a callback has none. */
 static void call(struct ferry_future *future, const struct callback *callback)
 {
-    struct ferry__tasks *tasks = ferry__tasks_current();
+    struct ferry__tasks *tasks = ferry__tasks_running();
     struct ferry__task *task = tasks ? ferry__tasks_leave_task(tasks) : NULL;
     callback->function(future, callback->arg);
     if (tasks) ferry__tasks_back_to_task(tasks, task);

@@ -26,7 +26,7 @@ static void reached(struct ferry__listener *listener)
 {
     struct awaiter *awaiter = ferry__container_of(listener, struct awaiter, listener);
     struct ferry__tasks *tasks = awaiter->wait.task->tasks;
-    if (ferry__tasks_current() == tasks) {
+    if (ferry__tasks_running() == tasks) {
         ferry__wake(&awaiter->wait, 0);
         return;
     }

@@ -178,7 +178,7 @@ static void push_stop(struct ferry_portal *portal)
  * it runs its loop. */
 static bool is_in_turn(const struct ferry_portal *portal)
 {
-    const struct ferry_loop *loop = ferry__loop_find_here(portal->token);
+    const struct ferry_loop *loop = ferry__loop_find_running(portal->token);
     return loop && loop->turning;
 }
 

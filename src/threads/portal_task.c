@@ -27,7 +27,7 @@ static void free_record(struct ferry__portal_task *task)
 
 static void destroy_arg(struct ferry__portal_task *task)
 {
-    struct ferry__tasks *here = ferry__tasks_current();
+    struct ferry__tasks *here = ferry__tasks_running();
     struct ferry__task *current = here ? ferry__tasks_leave_task(here) : NULL;
     task->destroy(task->arg);
     if (here) ferry__tasks_back_to_task(here, current);
@@ -50,7 +50,8 @@ static void let_go(struct ferry_future *future)
     }
     ferry_token *token = ferry_token_ref(future->token); /* for the length of the push */
     task->message.deliver = deliver_destroy;
-    if (ferry__loop_is_here(token) || !ferry__token_push(token, &task->message))
+    if (ferry__loop_find_running(token) ||
+        !ferry__portal_push(task->portal, &task->message))
         destroy_arg(task);
     ferry_token_unref(token);
 }
@@ -73,7 +74,7 @@ static void deliver_cancel(struct ferry__message *message, bool refused)
 static void cancel_task(struct ferry_future *future)
 {
     struct ferry__portal_task *task = of_future(future);
-    if (ferry__loop_is_here(future->token)) {
+    if (ferry__loop_find_running(future->token)) {
         cancel_here(task);
         return;
     }
