@@ -14,7 +14,9 @@
  * From then on tasks run between the host's own callbacks; neither keeps the other from
  * its turn, however much it has to do. In the host's callbacks there is a loop and no
  * task: what does not suspend works, as in any callback of ferry's, and what would wait
- * for the loop is refused with FERRY_E_LOOP_THREAD. Each window or connection may have a
+ * for the loop is refused with FERRY_E_LOOP_THREAD. (A task that runs the host's loop
+ * itself, as a dialog does, keeps other tasks from running, and callbacks in there are
+ * within that task; they had better suspend nothing.) Each window or connection may have a
  * portal of its own (ferry_portal_open).
  *
  * Closing the portal that attaching gave detaches: when its tasks, and those of the
@@ -59,7 +61,8 @@ struct ferry_backend;
  * (<ferry/backend.h>). Suspends: no. Thread: the one that runs the host's loop, or, while
  * nobody does, any. Owner: the caller has one reference to the portal, which
  * ferry_portal_close drops. Errors: FERRY_E_ALREADY_RUNNING if ferry lives in that host,
- * _BACKEND, _NO_MEMORY, _INVALID; then the host is as it was. AnyIO: anyio in a
+ * _BACKEND, _NO_MEMORY, _INVALID; then the host is as it was, libuv's when it has run
+ * once more. AnyIO: anyio in a
  * function that asyncio runs already. */
 FERRY_API int ferry_attach(const struct ferry_backend *backend, void *host,
                            const ferry_attach_options *options, ferry_portal **portal);

@@ -148,11 +148,8 @@ void ferry__portal_wake_drained(struct ferry_portal *portal);
 /* Puts a message on its way. False: the loop has ended. */
 bool ferry__portal_push(ferry_portal *portal, struct ferry__message *message);
 
-/* Loop: one that was opened by itself shall end when nothing is left in it
+/* Loop: those below it, which have been stopped with it, end when nothing is left in them
  * (portal_open.c). */
-void ferry__portal_begin_to_end(struct ferry_portal *portal, bool cancel);
-
-/* Loop: the same for those below it. */
 void ferry__portal_end_below(struct ferry_portal *portal);
 
 /* Loop: ends it, if it shall end and nothing is left in it. */

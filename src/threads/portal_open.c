@@ -45,21 +45,20 @@ void ferry__portal_check_end(struct ferry_portal *portal)
     else portal->emptied(portal);
 }
 
-void ferry__portal_end_below(struct ferry_portal *portal)
+/* It and those below have been stopped. It has not ended before the message that ends the
+ * posts has come. */
+static void begin_to_end(struct ferry_portal *portal)
 {
-    for (struct ferry__link *link = portal->below.first; link; link = link->next)
-        ferry__portal_begin_to_end(
-            ferry__container_of(link, struct ferry_portal, sibling), false);
-}
-
-/* It has not ended before the message that ends the posts has come. */
-void ferry__portal_begin_to_end(struct ferry_portal *portal, bool cancel)
-{
-    ferry__portal_stop_here(portal, cancel);
     if (portal->ending) return;
     portal->ending = true;
     ferry__portal_end_below(portal);
     ferry__portal_end_posts(portal);
+}
+
+void ferry__portal_end_below(struct ferry_portal *portal)
+{
+    for (struct ferry__link *link = portal->below.first; link; link = link->next)
+        begin_to_end(ferry__container_of(link, struct ferry_portal, sibling));
 }
 
 /* ---- closing; any thread ---- */
@@ -70,10 +69,13 @@ static void deliver_close(struct ferry__message *message, bool refused)
     struct ferry_portal *portal = ferry__container_of(message, struct ferry_portal,
                                                       close);
     portal->close_taken_in = true;
-    if (portal->has_ended) tell(portal);
-    else
-        ferry__portal_begin_to_end(
-            portal, atomic_load_explicit(&portal->cancel_asked, memory_order_relaxed));
+    if (portal->has_ended) {
+        tell(portal);
+        return;
+    }
+    ferry__portal_stop_here(
+        portal, atomic_load_explicit(&portal->cancel_asked, memory_order_relaxed));
+    begin_to_end(portal);
 }
 
 /* The message has the caller's reference: another one holds portal and token until the
