@@ -110,8 +110,13 @@ start
 for name in large small empty; do
     expect "the digest of $name" "$(hash_of $name)" "$(expected $name)"
 done
-holds "localhost has an address" grep -qE "'(127\.0\.0\.1|::1)'" \
-    <(call org.example.Ferry.Lookup localhost)
+if getent hosts localhost >/dev/null; then # a machine without /etc/hosts need not know
+    holds "localhost has an address" grep -qE "'(127\.0\.0\.1|::1)'" \
+        <(call org.example.Ferry.Lookup localhost)
+else
+    skipped=$((skipped + 1))
+    echo "skipped: a name: nothing here resolves localhost"
+fi
 expect "an address is its own" "$(call org.example.Ferry.Lookup 192.0.2.7)" \
     "(['192.0.2.7'],)"
 

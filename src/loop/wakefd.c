@@ -15,10 +15,34 @@ static void close_uncancelled(int fd)
     pthread_setcancelstate(state, &state);
 }
 
+/* Nor may it end in write. To forbid cancelling for that long is what there is elsewhere;
+ * with glibc 2.36 it does not do where the cancel has been sent just before: so there the
+ * kernel is asked, which knows of no cancelling. */
+#ifdef __linux__
+
+#include <sys/syscall.h>
+
+static ssize_t write_uncancelled(int fd, const void *bytes, size_t count)
+{
+    return syscall(SYS_write, fd, bytes, count);
+}
+
+#else
+
+static ssize_t write_uncancelled(int fd, const void *bytes, size_t count)
+{
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    ssize_t written = write(fd, bytes, count);
+    pthread_setcancelstate(state, &state);
+    return written;
+}
+
+#endif
+
 #if defined(__linux__) && !defined(FERRY_PORTABLE)
 
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 
 bool ferry__wakefd_open(struct ferry__wakefd *wakefd)
 {
@@ -35,7 +59,7 @@ void ferry__wakefd_wake(const struct ferry__wakefd *wakefd)
 {
     uint64_t one = 1;
     int saved = errno;
-    syscall(SYS_write, wakefd->writable, &one, sizeof one);
+    write_uncancelled(wakefd->writable, &one, sizeof one);
     errno = saved;
 }
 
@@ -67,10 +91,8 @@ void ferry__wakefd_close(struct ferry__wakefd *wakefd)
 
 void ferry__wakefd_wake(const struct ferry__wakefd *wakefd)
 {
-    int saved = errno, state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    while (write(wakefd->writable, "", 1) < 0 && errno == EINTR) continue;
-    pthread_setcancelstate(state, NULL);
+    int saved = errno;
+    while (write_uncancelled(wakefd->writable, "", 1) < 0 && errno == EINTR) continue;
     errno = saved;
 }
 
