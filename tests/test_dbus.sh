@@ -12,35 +12,11 @@ bus=$(realpath "$1") || exit 2
 if [ -z "$FERRY_TEST_BUS" ]; then
     FERRY_TEST_BUS=1 exec dbus-run-session -- "${BASH_SOURCE[0]}" "$bus"
 fi
+# shellcheck source=tests/checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/checks.sh" || exit 2
 work=$(mktemp -d) || exit 2
 trap '[ -z "$pid" ] || kill -KILL "$pid"; rm -rf "$work"' EXIT
 cd "$work" || exit 2
-passed=0 failed=0 skipped=0 pid=
-
-pass() { passed=$((passed + 1)); }
-fail() { failed=$((failed + 1)); echo "FAILED: $1"; }
-expect() { if [ "$2" = "$3" ]; then pass; else fail "$1: got '$2', expected '$3'"; fi; }
-holds() { # holds NAME COMMAND...
-    local name=$1
-    shift
-    if "$@"; then pass; else fail "$name: $*"; fi
-}
-
-finish() {
-    echo "ferry-test: $passed passed, $failed failed, $skipped skipped"
-    [ "$failed" = 0 ]
-    exit
-}
-
-# until_true SECONDS COMMAND...: waits for a condition.
-until_true() {
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ "$SECONDS" -lt "$deadline" ] || return 1
-        sleep 0.01
-    done
-}
 
 # ---- the service ----
 
@@ -53,22 +29,6 @@ start() { # start [SECONDS]
         fail "it starts: $(cat out err)"
         finish
     fi
-}
-
-has_ended() { ! [ -d "/proc/$pid" ] || grep -qs '^State:.Z' "/proc/$pid/status"; }
-
-ended() { # ended NAME STATUS: it ends, by itself, with that status
-    local status
-    if ! until_true 30 has_ended; then
-        fail "$1: it hangs"
-        kill -KILL "$pid"
-    fi
-    wait "$pid"
-    status=$?
-    pid=
-    expect "$1: status" $status "$2"
-    # What the address sanitizer says of the ucontext switch is no word of ours.
-    expect "$1: no messages" "$(grep -v "ASan doesn't fully support make" err)" ""
 }
 
 stop() { # stop NAME
@@ -114,8 +74,7 @@ if getent hosts localhost >/dev/null; then # a machine without /etc/hosts need n
     holds "localhost has an address" grep -qE "'(127\.0\.0\.1|::1)'" \
         <(call org.example.Ferry.Lookup localhost)
 else
-    skipped=$((skipped + 1))
-    echo "skipped: a name: nothing here resolves localhost"
+    skip "a name: nothing here resolves localhost"
 fi
 expect "an address is its own" "$(call org.example.Ferry.Lookup 192.0.2.7)" \
     "(['192.0.2.7'],)"

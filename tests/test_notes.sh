@@ -12,31 +12,13 @@
 export LC_ALL=C
 notes=$(realpath "$1") || exit 2
 here=$(realpath "$(dirname "${BASH_SOURCE[0]}")")/test_notes || exit 2
+# shellcheck source=tests/checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/checks.sh" || exit 2
 work=$(mktemp -d) || exit 2
 trap '[ -z "$pid" ] || kill -KILL "$pid"; rm -rf "$work"' EXIT
 cd "$work" || exit 2
-passed=0 failed=0 skipped=0 pid=
 seconds=3
 [ "${FERRY_LONG:-0}" != 1 ] || seconds=10
-
-pass() { passed=$((passed + 1)); }
-fail() { failed=$((failed + 1)); echo "FAILED: $1"; }
-expect() { if [ "$2" = "$3" ]; then pass; else fail "$1: got '$2', expected '$3'"; fi; }
-holds() { # holds NAME COMMAND...
-    local name=$1
-    shift
-    if "$@"; then pass; else fail "$name: $*"; fi
-}
-
-# until_true SECONDS COMMAND...: waits for a condition.
-until_true() {
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ "$SECONDS" -lt "$deadline" ] || return 1
-        sleep 0.01
-    done
-}
 
 # ---- the server ----
 
@@ -52,33 +34,11 @@ start() { # start DATABASE [OPTION]...
     url=$(sed -n 's|.*\(http://.*\)/notes$|\1|p' out)
 }
 
-has_ended() { ! [ -d "/proc/$pid" ] || grep -qs '^State:.Z' "/proc/$pid/status"; }
-
-ended() { # ended NAME STATUS: it ends, by itself, with that status
-    local status
-    if ! until_true 60 has_ended; then
-        fail "$1: it hangs"
-        kill -KILL "$pid"
-    fi
-    wait "$pid"
-    status=$?
-    pid=
-    expect "$1: status" $status "$2"
-    # What the address sanitizer says of the ucontext switch is no word of ours.
-    expect "$1: no messages" "$(grep -v "ASan doesn't fully support make" err)" ""
-}
-
 # stop NAME DATABASE: Ctrl-C; it is closed cleanly if there is no log left to recover.
 stop() {
     kill -INT "$pid"
     ended "$1" 0
     holds "$1: the database was closed" [ ! -e "$2-wal" ]
-}
-
-finish() {
-    echo "ferry-test: $passed passed, $failed failed, $skipped skipped"
-    [ "$failed" = 0 ]
-    exit
 }
 
 # ask NAME STATUS PATTERN CURL'S ARGUMENTS...

@@ -12,32 +12,14 @@
 export LC_ALL=C
 server=$(realpath "$1") || exit 2
 here=$(realpath "$(dirname "${BASH_SOURCE[0]}")")/test_server || exit 2
+# shellcheck source=tests/checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/checks.sh" || exit 2
 work=$(mktemp -d) || exit 2
 trap '[ -z "$pid" ] || kill -KILL "$pid"; rm -rf "$work"' EXIT
 cd "$work" || exit 2
-passed=0 failed=0 skipped=0 pid='' port=''
+port=''
 rounds=3
 [ "${FERRY_LONG:-0}" != 1 ] || rounds=20
-
-pass() { passed=$((passed + 1)); }
-fail() { failed=$((failed + 1)); echo "FAILED: $1"; }
-skip() { skipped=$((skipped + 1)); echo "skipped: $1"; }
-expect() { if [ "$2" = "$3" ]; then pass; else fail "$1: got '$2', expected '$3'"; fi; }
-holds() { # holds NAME COMMAND...
-    local name=$1
-    shift
-    if "$@"; then pass; else fail "$name: $*"; fi
-}
-
-# until_true SECONDS COMMAND...: waits for a condition.
-until_true() {
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ "$SECONDS" -lt "$deadline" ] || return 1
-        sleep 0.01
-    done
-}
 
 # The time of day, in milliseconds.
 now() { echo $((${EPOCHREALTIME/./} / 1000)); }
@@ -58,22 +40,6 @@ start() { # start [OPTION]...
     port=$(sed -n 's/.*://p' out)
 }
 
-has_ended() { ! [ -d "/proc/$pid" ] || grep -qs '^State:.Z' "/proc/$pid/status"; }
-
-ended() { # ended NAME STATUS: it ends, by itself, with that status
-    local status
-    if ! until_true 60 has_ended; then
-        fail "$1: it hangs"
-        kill -KILL "$pid"
-    fi
-    wait "$pid"
-    status=$?
-    pid=
-    expect "$1: status" $status "$2"
-    # What the address sanitizer says of the ucontext switch is no word of ours.
-    expect "$1: no messages" "$(grep -v "ASan doesn't fully support make" err)" ""
-}
-
 stop() { # stop NAME [SIGNAL]
     kill "-${2:-INT}" "$pid"
     ended "$1" 0
@@ -81,12 +47,6 @@ stop() { # stop NAME [SIGNAL]
 
 # What it says in the end.
 given_up() { sed -n 's/.* answers, \([0-9]*\) requests given up;.*/\1/p' out; }
-
-finish() {
-    echo "ferry-test: $passed passed, $failed failed, $skipped skipped"
-    [ "$failed" = 0 ]
-    exit
-}
 
 descriptors() { find "/proc/$pid/fd" -mindepth 1 | wc -l; }
 

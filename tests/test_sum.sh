@@ -7,26 +7,13 @@
 
 export LC_ALL=C
 sum=$(realpath "$1") || exit 2
+# shellcheck source=tests/checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/checks.sh" || exit 2
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 2
-passed=0 failed=0 skipped=0
 
-pass() { passed=$((passed + 1)); }
-fail() { failed=$((failed + 1)); echo "FAILED: $1"; }
-skip() { skipped=$((skipped + 1)); echo "skipped: $1"; }
-expect() { if [ "$2" = "$3" ]; then pass; else fail "$1: got '$2', expected '$3'"; fi; }
 same() { if cmp -s "$2" "$3"; then pass; else fail "$1"; diff -a "$2" "$3" | head -5; fi; }
-
-# until_true SECONDS COMMAND...: waits for a condition.
-until_true() {
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ "$SECONDS" -lt "$deadline" ] || return 1
-        sleep 0.01
-    done
-}
 
 # The same list as the program's, from the usual tools.
 reference() { find "$@" -type f -print0 | sort -z | xargs -0 "${tool:-sha256sum}"; }
@@ -247,7 +234,6 @@ start() { env --default-signal=INT,TERM "$@" & pid=$!; }
 
 has_open() { [ -n "$(find "/proc/$pid/fd" -lname "$1" 2> /dev/null)" ]; }
 has_size() { [ "$(stat -c %s "$1")" -ge "$2" ]; }
-has_ended() { ! [ -d "/proc/$pid" ] || grep -qs '^State:.Z' "/proc/$pid/status"; }
 ignores_int() { grep -qs '^SigIgn:.*[2367abef]$' "/proc/$pid/status"; }
 has_all_asleep() { # has_all_asleep THREADS: so many at least, and none runs
     [ "$(ls "/proc/$pid/task" | wc -l)" -ge "$1" ] &&
@@ -321,5 +307,4 @@ stop INT "SIGINT while a list is silent"
 expect "SIGINT while a list is silent: status" $status 130
 exec 7>&-
 
-echo "ferry-test: $passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+finish
