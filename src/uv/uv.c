@@ -2,8 +2,9 @@
  *
  * Three kinds of handles in the host's loop, each of which ends in a turn: a poll for
  * each watched descriptor, a timer for the deadline, and an idle handle, active while
- * ferry asks for another turn, which keeps the host's poll from waiting. The timer is
- * armed even where there is no deadline: it alone says that uv_run must not return.
+ * ferry asks for another turn, which keeps the host's poll from waiting. Beside them a
+ * prepare handle that does nothing: it says that uv_run must not return. Refused: a timer
+ * for that, armed where there is no deadline; the kernel's wait is dearer with one.
  *
  * libuv keeps the time of its last poll for the timers it starts; a turn may have
  * lasted, so that time is refreshed after it, or a timer of the host's would fire early
@@ -26,6 +27,7 @@ struct uv_state {
     uv_loop_t *host;
     uv_timer_t deadline;
     uv_idle_t again;
+    uv_prepare_t keeper;
     size_t handles; /* whose end libuv has not told yet */
     void (*closed)(void *arg);
     void *closed_arg;
@@ -44,7 +46,7 @@ static double uv_now_seconds(void)
 
 static void keep_host(struct uv_state *state)
 {
-    uv_handle_t *keeper = (uv_handle_t *)&state->deadline;
+    uv_handle_t *keeper = (uv_handle_t *)&state->keeper;
     if (ferry_loop_keeps_host(state->loop)) uv_ref(keeper);
     else uv_unref(keeper);
 }
@@ -152,6 +154,10 @@ static void uv_wake(void *arg)
 static void uv_set_deadline(void *arg, double when)
 {
     struct uv_state *state = arg;
+    if (isinf(when)) {
+        uv_timer_stop(&state->deadline);
+        return;
+    }
     uv_update_time(state->host);
     /* The next millisecond, not ceil: a product that was rounded down to a whole one
      * would fire early by the rounding. */
@@ -159,13 +165,19 @@ static void uv_set_deadline(void *arg, double when)
     uv_timer_start(&state->deadline, on_deadline, left > 0 ? (uint64_t)left : 0, 0);
 }
 
+static void do_nothing(uv_prepare_t *keeper)
+{
+    (void)keeper;
+}
+
 static void open_handles(struct uv_state *state)
 {
     uv_timer_init(state->host, &state->deadline);
     uv_idle_init(state->host, &state->again);
-    state->deadline.data = state->again.data = state;
-    state->handles = 2;
-    uv_set_deadline(state, INFINITY);
+    uv_prepare_init(state->host, &state->keeper);
+    state->deadline.data = state->again.data = state->keeper.data = state;
+    state->handles = 3;
+    uv_prepare_start(&state->keeper, do_nothing);
 }
 
 static int uv_open(ferry_loop *loop, void *host, void **out)
@@ -195,6 +207,7 @@ static void uv_close_state(void *arg, void (*closed)(void *arg), void *closed_ar
     state->closed_arg = closed_arg;
     uv_close((uv_handle_t *)&state->deadline, on_closed);
     uv_close((uv_handle_t *)&state->again, on_closed);
+    uv_close((uv_handle_t *)&state->keeper, on_closed);
     if (!is_own(state)) return;
     uv_run(state->host, UV_RUN_DEFAULT); /* until every handle's end has been told */
     finish(state);
