@@ -645,7 +645,8 @@ static void note_delivered(void *arg)
     note(&posting->closing);
 }
 
-/* What is left or closed, of three portals one below the other; threads post to the last. */
+/* What is left or closed, of three portals, each below the one before; threads post to the
+ * last. */
 enum where { AT_THE_LAST, AT_ITS_PARENT, AT_THE_BLOCK };
 
 static void close_at(enum where where, ferry_portal *portals[3], struct posting *posting)

@@ -38,8 +38,8 @@ static void end(ferry_portal *portal)
 
 static bool begin(ferry_portal *portal)
 {
-    /* seq_cst: pairs with the store in ferry__portal_close_to_new (portal.c), which comes before the
-     * exit's own end: who finds the portal open is waited for. */
+    /* seq_cst: pairs with the store in ferry__portal_close_to_new (portal.c), which comes
+     * before the exit's own end: who finds the portal open is waited for. */
     atomic_fetch_add_explicit(&portal->posting, 1, memory_order_seq_cst);
     if (!atomic_load_explicit(&portal->closing, memory_order_seq_cst)) return true;
     end(portal);
