@@ -55,13 +55,13 @@ attached() { # attached NAME
 }
 
 # What need not be tried in each configuration, in the short run: programs and adapters
-# that are not ferry's show nothing new of another switch or parker.
+# that are not ferry's show nothing new of another switch or parker, nor of a release.
 left_out() { # left_out NAME
     [ "$long" != 1 ] || return
     echo --no-suite long
     case $1 in
-    *ucontext) echo --no-suite programs --no-suite adapter ;;
-    release | tsan) echo --no-suite adapter ;;
+    *ucontext | release) echo --no-suite programs --no-suite adapter ;;
+    tsan) echo --no-suite adapter ;;
     esac
 }
 
