@@ -16,7 +16,7 @@
 struct host_kind {
     const char *backend;
     struct host *(*new)(void);
-    int (*attach)(struct host *host, const ferry_attach_options *options,
+    int (*attach)(void *address, const ferry_attach_options *options,
                   ferry_portal **portal);
     void (*run)(struct host *host, bool once);
     void (*quit)(struct host *host);
@@ -64,10 +64,10 @@ static struct host *new_uv(void)
     return &host->host;
 }
 
-static int attach_uv(struct host *host, const ferry_attach_options *options,
+static int attach_uv(void *loop, const ferry_attach_options *options,
                      ferry_portal **portal)
 {
-    return ferry_uv_attach(&uv_host(host)->loop, options, portal);
+    return ferry_uv_attach(loop, options, portal);
 }
 
 static void run_uv(struct host *host, bool once)
@@ -187,10 +187,10 @@ static struct host *new_glib(void)
     return &host->host;
 }
 
-static int attach_glib(struct host *host, const ferry_attach_options *options,
+static int attach_glib(void *context, const ferry_attach_options *options,
                        ferry_portal **portal)
 {
-    return ferry_glib_attach(glib_host(host)->context, options, portal);
+    return ferry_glib_attach(context, options, portal);
 }
 
 static void run_glib(struct host *host, bool once)
@@ -309,7 +309,12 @@ struct host *host_new(const char *backend)
 int host_attach(struct host *host, const ferry_attach_options *options,
                 ferry_portal **portal)
 {
-    return host->kind->attach(host, options, portal);
+    return host->kind->attach(host_address(host), options, portal);
+}
+
+int host_attach_here(const struct host *host, ferry_portal **portal)
+{
+    return host->kind->attach(host_address_here(host), NULL, portal);
 }
 
 void host_run(struct host *host)

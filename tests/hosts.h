@@ -12,6 +12,9 @@ struct host *host_new(const char *backend);
 int host_attach(struct host *host, const ferry_attach_options *options,
                 ferry_portal **portal);
 
+/* The same, to the loop that ferry_run has made in this thread. */
+int host_attach_here(const struct host *host, ferry_portal **portal);
+
 /* Runs it in this thread until somebody quits it, in a callback; libuv's also ends when
  * nothing is left in it. */
 void host_run(struct host *host);
