@@ -54,6 +54,15 @@ attached() { # attached NAME
     esac
 }
 
+# Whether threads wait awake for each other: each way is tried in two of the six.
+spin() { # spin NAME
+    case $1 in
+    release | tsan) echo always ;;
+    *ucontext) echo never ;;
+    *) echo adaptive ;;
+    esac
+}
+
 # What need not be tried in each configuration, in the short run: programs and adapters
 # that are not ferry's show nothing new of another switch or parker, nor of a release.
 left_out() { # left_out NAME
@@ -88,7 +97,7 @@ check() { # check NAME
     tsan) slower=2 prefix=$(tsan_prefix) ;;
     esac
     [ "$long" != 1 ] || slower=$((slower * 10))
-    build "$1" && FERRY_ATTACHED=$(attached "$1") run "$1" "$1" "$prefix" \
+    build "$1" && FERRY_ATTACHED=$(attached "$1") FERRY_SPIN=$(spin "$1") run "$1" "$1" "$prefix" \
         --timeout-multiplier "$slower"
 }
 

@@ -7,6 +7,25 @@
 
 FERRY_BEGIN
 
+/* Whether threads wait awake for each other (.spin). With one processor, or where a
+ * control group allows no more, the first two mean never. The environment variable
+ * FERRY_SPIN (never, adaptive, always) overrides what a program asks for, to try it. */
+enum {
+    /* As _ADAPTIVE in a loop that ferry_run runs; as _NEVER in one that ferry is attached
+     * to, whose other callbacks would wait as long. */
+    FERRY_SPIN_DEFAULT = 0,
+
+    /* The loop, and a thread that waits for its answer or next job, look for it for some
+     * microseconds before they sleep: no longer than a wake was seen to take, 100 at most,
+     * and only while most of the last waits were as short. */
+    FERRY_SPIN_ADAPTIVE = 1,
+
+    /* Before each sleep, whatever it cost so far: for measuring, and for tests. */
+    FERRY_SPIN_ALWAYS = 2,
+
+    FERRY_SPIN_NEVER = -1
+};
+
 typedef struct ferry_run_options {
     /* "uv" (the default), "glib", "mock", or one that was registered; else the library
      * libferry-NAME.so.0 is loaded for it. */
@@ -27,6 +46,9 @@ typedef struct ferry_run_options {
      * a handler for SIGSEGV and SIGBUS, which goes on to those that it finds, and an
      * alternate signal stack for this thread. */
     bool report_overflow;
+
+    /* FERRY_SPIN_DEFAULT, _ADAPTIVE, _ALWAYS or _NEVER. */
+    int spin;
 
     uintptr_t reserved[6];
 } ferry_run_options;

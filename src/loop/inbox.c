@@ -1,6 +1,8 @@
 /* The lock-free inbox of a loop.  SPDX-License-Identifier: MIT */
 #include "loop/inbox.h"
 
+#include "loop/gauges.h"
+
 /* Addresses that are no message's. */
 static struct ferry__message asleep_mark, closed_mark;
 #define ASLEEP (&asleep_mark)
@@ -17,6 +19,13 @@ void ferry__inbox_destroy(struct ferry__inbox *inbox)
     ferry__wakefd_close(&inbox->wakefd);
 }
 
+static void wake(struct ferry__inbox *inbox)
+{
+    /* relaxed: something to learn from, no more; the loop may be awake already. */
+    atomic_store_explicit(&inbox->woken_at, ferry__real_now(), memory_order_relaxed);
+    ferry__wakefd_wake(&inbox->wakefd);
+}
+
 bool ferry__inbox_push(struct ferry__inbox *inbox, struct ferry__message *message)
 {
     /* acquire, here and where the exchange fails: pairs with the release in close. Who
@@ -29,7 +38,7 @@ bool ferry__inbox_push(struct ferry__inbox *inbox, struct ferry__message *messag
         /* release: pairs with the exchanges in take and close. */
     } while (!atomic_compare_exchange_weak_explicit(
         &inbox->newest, &seen, message, memory_order_release, memory_order_acquire));
-    if (seen == ASLEEP) ferry__wakefd_wake(&inbox->wakefd);
+    if (seen == ASLEEP) wake(inbox);
     return true;
 }
 
@@ -50,7 +59,7 @@ struct ferry__message *ferry__inbox_take(struct ferry__inbox *inbox)
 {
     /* The load spares the exchange, and with it the cache line, where nothing has
      * come. */
-    if (atomic_load_explicit(&inbox->newest, memory_order_relaxed) == NULL) return NULL;
+    if (ferry__inbox_is_empty(inbox)) return NULL;
     /* acquire: pairs with the release in push, of every message in the chain. */
     return oldest_first(
         atomic_exchange_explicit(&inbox->newest, NULL, memory_order_acquire));

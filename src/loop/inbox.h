@@ -21,6 +21,7 @@
 
 struct ferry__inbox {
     _Atomic(struct ferry__message *) newest; /* or one of the two marks in inbox.c */
+    _Atomic double woken_at; /* when a push last found the loop asleep: real seconds */
     struct ferry__wakefd wakefd;
 };
 
@@ -34,6 +35,12 @@ bool ferry__inbox_push(struct ferry__inbox *inbox, struct ferry__message *messag
 
 /* The loop's thread. What has arrived, oldest first, linked by next; NULL if nothing. */
 struct ferry__message *ferry__inbox_take(struct ferry__inbox *inbox);
+
+/* The loop's thread: whether something has come, or the loop been woken for it. */
+static inline bool ferry__inbox_is_empty(const struct ferry__inbox *inbox)
+{
+    return atomic_load_explicit(&inbox->newest, memory_order_relaxed) == NULL;
+}
 
 /* The loop's thread: announces that it goes to sleep. False: something has arrived. */
 bool ferry__inbox_sleep(struct ferry__inbox *inbox);

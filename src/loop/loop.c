@@ -95,6 +95,7 @@ static bool deliver_arrived(struct turn *turn)
 
 static bool fire_due(struct turn *turn)
 {
+    if (ferry__timers_next(&turn->loop->timers) == INFINITY) return false;
     double now = ferry__loop_now(turn->loop);
     while (ferry__timers_fire_one(&turn->loop->timers, now))
         if (step(turn)) return true;
@@ -137,14 +138,55 @@ static void tell_deadline(struct ferry_loop *loop)
     loop->backend->set_deadline(loop->host, next);
 }
 
-/* Lets the host wait, or asks it for another turn. */
-static void rest(struct ferry_loop *loop)
+static bool has_time_left(struct ferry_loop *loop)
 {
-    bool idle = ferry__list_is_empty(&loop->ready) && loop->arrived == NULL &&
-                ferry__timers_next(&loop->timers) > ferry__loop_now(loop) &&
-                ferry__inbox_sleep(&loop->token->inbox);
+    double next = ferry__timers_next(&loop->timers);
+    return next == INFINITY || next > ferry__loop_now(loop);
+}
+
+/* Nothing is left to do until something comes. */
+static bool is_idle(struct ferry_loop *loop)
+{
+    return ferry__list_is_empty(&loop->ready) && loop->arrived == NULL &&
+           has_time_left(loop);
+}
+
+/* Lets the host wait, or asks it for another turn: also where the turn was over before
+ * the loop could wait awake. */
+static void rest(struct ferry_loop *loop, bool cut_short)
+{
+    bool spins = cut_short && ferry__spin_pays(&loop->spin, &loop->token->spinners);
+    bool idle = !spins && is_idle(loop) && ferry__inbox_sleep(&loop->token->inbox);
     tell_deadline(loop);
-    if (!idle) loop->backend->wake(loop->host);
+    loop->asleep = idle;
+    if (idle) ferry__spin_sleep(&loop->spin);
+    else loop->backend->wake(loop->host);
+}
+
+/* ---- waiting awake ---- */
+
+static void learn_from_sleep(struct ferry_loop *loop)
+{
+    if (!loop->asleep) return;
+    loop->asleep = false;
+    ferry__spin_woken(&loop->spin, atomic_load_explicit(&loop->token->inbox.woken_at,
+                                                        memory_order_relaxed));
+}
+
+/* Waits for a message, if that is likely to come soon. True: it has come. Timers are not
+ * looked at meanwhile, nor is the host: it is not for long. */
+static bool await_message(struct turn *turn)
+{
+    struct ferry_loop *loop = turn->loop;
+    struct ferry__spinning spinning;
+    bool came;
+    if (loop->finishing || !is_idle(loop)) return false;
+    if (!ferry__spin_in_loop(&spinning, &loop->spin, &loop->token->spinners))
+        return false;
+    do came = !ferry__inbox_is_empty(&loop->token->inbox);
+    while (!came && ferry__spin_on(&spinning));
+    ferry__spin_end(&spinning, came);
+    return came && !step(turn);
 }
 
 /* One look at the clock for each turn; a virtual one's began somewhere else. */
@@ -158,11 +200,13 @@ static void take_turn(struct ferry_loop *loop)
     struct turn turn = {.loop = loop, .began = ferry__loop_now(loop)};
     double began = loop->token->now ? turn.began : ferry__real_now();
     bool over;
+    learn_from_sleep(loop);
+    ferry__spin_loop_is_here(&loop->token->spinners);
     do over = deliver_arrived(&turn) || fire_due(&turn) || run_ready(&turn);
-    while (!over && !ferry__list_is_empty(&loop->ready));
+    while (!over && (!ferry__list_is_empty(&loop->ready) || await_message(&turn)));
     ferry__gauge_turn(&loop->token->gauges, real_time(loop) - began);
     if (loop->finishing) end(loop);
-    else rest(loop);
+    else rest(loop, over);
 }
 
 /* One that ferry_run runs is the current one between its turns, too. */

@@ -33,6 +33,8 @@ struct ferry_loop {
         **arrived_end; /* taken from the inbox, not yet delivered */
     ferry_watch wake_watch;
     double host_deadline; /* what the host was asked for last */
+    struct ferry__spin spin;
+    bool asleep;          /* the last turn left nothing to do */
     size_t holds;         /* jobs that hold a virtual clock still */
     struct ferry__attachment attachment;
     struct ferry_loop *outer; /* whose task or callback runs this one; NULL: none's */

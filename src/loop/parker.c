@@ -1,10 +1,23 @@
 /* Parking on a futex; elsewhere on a condition variable.
- * SPDX-License-Identifier: MIT */
+ * SPDX-License-Identifier: MIT
+ *
+ * When a sleeper was woken is for it to learn from, and for nobody to rely on: relaxed. */
 #include "loop/parker.h"
 
+#include "loop/gauges.h"
 #include <errno.h>
 #include <math.h>
 #include <time.h>
+
+static void note_time(struct ferry__parker *parker)
+{
+    atomic_store_explicit(&parker->woken_at, ferry__real_now(), memory_order_relaxed);
+}
+
+double ferry__parker_woken(const struct ferry__parker *parker)
+{
+    return atomic_load_explicit(&parker->woken_at, memory_order_relaxed);
+}
 
 #if defined(__linux__) && !defined(FERRY_PORTABLE)
 
@@ -17,6 +30,7 @@ enum { EMPTY, PARKED, SET };
 void ferry__parker_init(struct ferry__parker *parker)
 {
     atomic_init(&parker->state, EMPTY);
+    atomic_init(&parker->woken_at, 0);
 }
 
 void ferry__parker_destroy(struct ferry__parker *parker)
@@ -52,8 +66,15 @@ static bool park(struct ferry__parker *parker, const struct timespec *until)
     return true;
 }
 
+bool ferry__parker_is_set(const struct ferry__parker *parker)
+{
+    return atomic_load_explicit(&parker->state, memory_order_relaxed) == SET;
+}
+
 void ferry__unpark(struct ferry__parker *parker)
 {
+    if (atomic_load_explicit(&parker->state, memory_order_relaxed) == PARKED)
+        note_time(parker);
     /* release: pairs with the loads in park. */
     if (atomic_exchange_explicit(&parker->state, SET, memory_order_release) != PARKED)
         return;
@@ -79,7 +100,8 @@ void ferry__parker_init(struct ferry__parker *parker)
     pthread_mutex_init(&parker->mutex, NULL);
     pthread_cond_init(&parker->woken, &attributes);
     pthread_condattr_destroy(&attributes);
-    parker->set = false;
+    atomic_init(&parker->set, false);
+    atomic_init(&parker->woken_at, 0);
 }
 
 void ferry__parker_destroy(struct ferry__parker *parker)
@@ -103,9 +125,15 @@ static bool park(struct ferry__parker *parker, const struct timespec *until)
     return set;
 }
 
+bool ferry__parker_is_set(const struct ferry__parker *parker)
+{
+    return parker->set;
+}
+
 void ferry__unpark(struct ferry__parker *parker)
 {
     pthread_mutex_lock(&parker->mutex);
+    note_time(parker);
     parker->set = true;
     pthread_cond_signal(&parker->woken);
     pthread_mutex_unlock(&parker->mutex);

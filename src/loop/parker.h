@@ -16,13 +16,15 @@
 #if defined(__linux__) && !defined(FERRY_PORTABLE)
 struct ferry__parker {
     _Atomic uint32_t state;
+    _Atomic double woken_at;
 };
 #else
 #include <pthread.h>
 struct ferry__parker {
     pthread_mutex_t mutex;
     pthread_cond_t woken;
-    bool set;
+    atomic_bool set; /* written under the mutex */
+    _Atomic double woken_at;
 };
 #endif
 
@@ -33,5 +35,11 @@ void ferry__park(struct ferry__parker *parker);
 /* At most so many seconds of real time. True: it was unparked. */
 bool ferry__park_for(struct ferry__parker *parker, double seconds);
 void ferry__unpark(struct ferry__parker *parker);
+
+/* Whether the next park returns at once. */
+bool ferry__parker_is_set(const struct ferry__parker *parker);
+
+/* The parking thread: when an unpark last found it asleep, on the real clock. */
+double ferry__parker_woken(const struct ferry__parker *parker);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "loop/gauges.h"
 #include "loop/inbox.h"
+#include "loop/spin.h"
 #include <ferry/run.h>
 
 struct ferry_token {
@@ -21,6 +22,7 @@ struct ferry_token {
     atomic_ulong host_thread;   /* of an attached loop: who ran it last (attached.c) */
     struct ferry_loop *hosted;  /* that loop, for that thread */
     bool may_be_left;           /* its host, where nothing is left to wait for */
+    struct ferry__spinners spinners;
     struct ferry__gauges gauges;
 };
 

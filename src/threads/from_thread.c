@@ -127,7 +127,7 @@ static int await_answer(ferry_token *token, struct ferry__call *call)
         ferry__context_unref(call->context);
         return FERRY_E_RUN_FINISHED;
     }
-    ferry__park(&call->parker);
+    ferry__park_for_loop(&call->parker, &token->spinners);
     return call->result;
 }
 

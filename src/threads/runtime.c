@@ -42,6 +42,13 @@ static int worker_limit(const ferry_run_options *options)
     return limit == 0 ? DEFAULT_WORKER_LIMIT : limit < 0 ? 0 : limit;
 }
 
+/* Whoever attaches has callbacks of its own, which would wait as long. */
+static int spin(const ferry_run_options *options, const void *host)
+{
+    if (options->spin != FERRY_SPIN_DEFAULT) return options->spin;
+    return host ? FERRY_SPIN_NEVER : FERRY_SPIN_ADAPTIVE;
+}
+
 /* ---- opening and closing ---- */
 
 /* In a forked child: the loop runs in the parent only. */
@@ -77,6 +84,7 @@ int ferry__runtime_open(struct ferry__runtime *runtime, const ferry_backend *bac
     ferry__forks_watch(forget);
     int rc = ferry__tasks_open(&runtime->tasks, backend, host, options->task_stack_size);
     if (rc < 0) return rc;
+    ferry__spinners_init(&runtime->tasks.loop.token->spinners, spin(options, host));
     rc = make_limiter(runtime, options);
     if (rc == 0) rc = make_pool(runtime, options);
     if (rc == 0) return 0;

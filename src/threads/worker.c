@@ -86,6 +86,31 @@ static bool change_slot(struct ferry__worker *worker, struct ferry__job *from,
         &worker->slot, &from, to, memory_order_relaxed, memory_order_relaxed);
 }
 
+/* Waits awake, if a job is likely to come soon. True: the slot is no longer empty. */
+static bool look_for_job(struct ferry__worker *worker)
+{
+    struct ferry__spinning spinning;
+    bool came;
+    if (!ferry__spin_in_thread(&spinning, &worker->spin, &worker->pool->token->spinners))
+        return false;
+    /* relaxed: the exchange in look_into_slot follows. */
+    do
+        came = atomic_load_explicit(&worker->slot, memory_order_relaxed) !=
+               FERRY__SLOT_EMPTY;
+    while (!came && ferry__spin_on(&spinning));
+    ferry__spin_end(&spinning, came);
+    return came;
+}
+
+/* False: that was long enough. */
+static bool sleep_for_job(struct ferry__worker *worker)
+{
+    ferry__spin_sleep(&worker->spin);
+    bool woken = ferry__park_for(&worker->parker, worker->pool->idle_timeout);
+    ferry__spin_woken(&worker->spin, ferry__parker_woken(&worker->parker));
+    return woken;
+}
+
 /* Waits until it is handed a job; NULL: it shall end, or has waited long enough. A job
  * handed over at the very end of that wait is taken: the loop's exchange or ours comes
  * first. */
@@ -95,8 +120,9 @@ static struct ferry__job *wait_for_job(struct ferry__worker *worker)
         struct ferry__job *job = look_into_slot(worker);
         if (job == FERRY__SLOT_QUIT) return NULL;
         if (job) return job;
+        if (look_for_job(worker)) continue;
         if (!change_slot(worker, FERRY__SLOT_EMPTY, FERRY__SLOT_PARKED)) continue;
-        if (ferry__park_for(&worker->parker, worker->pool->idle_timeout)) continue;
+        if (sleep_for_job(worker)) continue;
         if (change_slot(worker, FERRY__SLOT_PARKED, FERRY__SLOT_GONE)) return NULL;
     }
 }
@@ -201,6 +227,7 @@ static struct ferry__job *run_job(struct ferry__worker *worker, struct ferry__jo
 {
     worker->job = job;
     ferry__context_swap_slot(&job->context);
+    ferry__spin_thread_is_here(&worker->pool->token->spinners);
     ferry__pool_help(worker->pool);
     bool named = job->name[0]; /* else the kernel is asked for nothing */
     if (named) ferry__thread_set_name(job->name);

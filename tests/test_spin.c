@@ -1,0 +1,198 @@
+/* Waiting awake: what is learned, and who may.  SPDX-License-Identifier: MIT */
+#include "base/processors.h"
+#include "harness.h"
+#include "loop/gauges.h"
+#include "loop/token.h"
+
+#include <ferry.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+/* As if the wait that began now had been ended so much later. */
+static void sleep_through(struct ferry__spin *spin, double seconds)
+{
+    spin->began = ferry__real_now() - 1;
+    ferry__spin_woken(spin, spin->began + seconds);
+}
+
+static struct ferry__spinners adaptive(int processors)
+{
+    return (struct ferry__spinners){.how = FERRY_SPIN_ADAPTIVE, .most = processors - 1};
+}
+
+PLAIN_TEST(learns, "spin: long waits end it, and short ones begin it anew")
+{
+    struct ferry__spin spin = {0};
+    struct ferry__spinners spinners = adaptive(2);
+    CHECK(ferry__spin_pays(&spin, &spinners)); /* until it is known better */
+    sleep_through(&spin, 0.5);
+    CHECK(!ferry__spin_pays(&spin, &spinners));
+    for (int i = 0; i < 20; i++) sleep_through(&spin, 0.5);
+    for (int i = 0; i < 3; i++) sleep_through(&spin, 1e-6);
+    CHECK(!ferry__spin_pays(&spin, &spinners));
+    for (int i = 0; i < 20; i++) sleep_through(&spin, 1e-6);
+    CHECK(ferry__spin_pays(&spin, &spinners));
+    return 0;
+}
+
+PLAIN_TEST(by_itself, "spin: a sleep that ends by itself counts if it was a long one")
+{
+    struct ferry__spin spin = {0};
+    struct ferry__spinners spinners = adaptive(2);
+    ferry__spin_sleep(&spin);
+    ferry__spin_woken(&spin, spin.began - 1); /* when somebody woke it the last time */
+    CHECK(ferry__spin_pays(&spin, &spinners));
+    spin.began = ferry__real_now() - 1;
+    ferry__spin_woken(&spin, spin.began - 1);
+    CHECK(!ferry__spin_pays(&spin, &spinners));
+    CHECK(spin.wake == 0); /* nothing was learned of wakes */
+    return 0;
+}
+
+PLAIN_TEST(in_vain, "spin: what was looked for in vain is slept for, as one wait")
+{
+    struct ferry__spin spin = {0};
+    struct ferry__spinners spinners = adaptive(2);
+    struct ferry__spinning spinning;
+    CHECK(ferry__spin_in_loop(&spinning, &spin, &spinners));
+    while (ferry__spin_on(&spinning)) continue; /* ends by itself */
+    ferry__spin_end(&spinning, false);
+    double began = spin.began;
+    CHECK(began > 0);
+    ferry__spin_sleep(&spin);
+    CHECK(spin.began == began);
+    return 0;
+}
+
+PLAIN_TEST(bounded, "spin: no longer than a wake takes, and never long")
+{
+    struct ferry__spin spin = {.wake = 1e-3};
+    struct ferry__spinners spinners = adaptive(2);
+    struct ferry__spinning spinning;
+    CHECK(ferry__spin_in_loop(&spinning, &spin, &spinners));
+    CHECK(ferry__spin_look_at_clock(&spinning));
+    CHECK(spinning.until - spinning.began < 101e-6);
+    spinning.until = spinning.began; /* as if the time were up */
+    CHECK(!ferry__spin_look_at_clock(&spinning));
+    return 0;
+}
+
+PLAIN_TEST(forbidden, "spin: never is never, and always asks for nothing")
+{
+    struct ferry__spin spin = {0};
+    struct ferry__spinners spinners = {.how = FERRY_SPIN_NEVER, .most = 1};
+    struct ferry__spinning spinning;
+    CHECK(!ferry__spin_in_loop(&spinning, &spin, &spinners));
+    CHECK(!ferry__spin_in_thread(&spinning, &spin, &spinners));
+    spinners.how = FERRY_SPIN_ALWAYS;
+    spin.trust = -1;
+    CHECK(ferry__spin_in_loop(&spinning, &spin, &spinners));
+    return 0;
+}
+
+PLAIN_TEST(few, "spin: of threads, one less than there are processors")
+{
+    struct ferry__spin spin = {0};
+    struct ferry__spinners spinners = adaptive(3);
+    struct ferry__spinning first, second, third;
+    spinners.loop_processor = -1; /* wherever this thread is, the loop is elsewhere */
+    CHECK(ferry__spin_in_thread(&first, &spin, &spinners));
+    CHECK(ferry__spin_in_thread(&second, &spin, &spinners));
+    CHECK(!ferry__spin_in_thread(&third, &spin, &spinners));
+    ferry__spin_end(&first, true);
+    CHECK(ferry__spin_in_thread(&third, &spin, &spinners));
+    return 0;
+}
+
+static void stay_here(void)
+{
+    cpu_set_t set;
+    int here = sched_getcpu();
+    CPU_ZERO(&set);
+    CPU_SET(here, &set);
+    CHECK_EQ_INT(sched_setaffinity(0, sizeof set, &set), 0);
+}
+
+PLAIN_TEST(same_place, "spin: not on the processor on which the answer is to be made")
+{
+    struct ferry__spin spin = {0};
+    struct ferry__spinners spinners = adaptive(2);
+    struct ferry__spinning spinning;
+    stay_here();
+    ferry__spin_thread_is_here(&spinners);
+    CHECK(!ferry__spin_in_loop(&spinning, &spin, &spinners));
+    spinners.thread_processor++;
+    CHECK(ferry__spin_in_loop(&spinning, &spin, &spinners));
+    CHECK(ferry__spin_look_at_clock(&spinning));
+    spinners.thread_processor--;
+    CHECK(!ferry__spin_look_at_clock(&spinning)); /* it has moved here meanwhile */
+    ferry__spin_loop_is_here(&spinners);
+    CHECK(!ferry__spin_in_thread(&spinning, &spin, &spinners));
+    CHECK_EQ_INT(spinners.count, 0);
+    return 0;
+}
+
+PLAIN_TEST(one_processor, "spin: with one processor only where it is forced")
+{
+    struct ferry__spinners spinners = {0};
+    unsetenv("FERRY_SPIN");
+    stay_here();
+    CHECK_EQ_INT(ferry__processors(), 1);
+    ferry__spinners_init(&spinners, FERRY_SPIN_ADAPTIVE);
+    CHECK_EQ_INT(spinners.how, FERRY_SPIN_NEVER);
+    ferry__spinners_init(&spinners, FERRY_SPIN_ALWAYS);
+    CHECK_EQ_INT(spinners.how, FERRY_SPIN_ALWAYS);
+    return 0;
+}
+
+PLAIN_TEST(environment, "spin: the environment overrides, where it can be understood")
+{
+    struct ferry__spinners spinners = {0};
+    setenv("FERRY_SPIN", "never", 1);
+    ferry__spinners_init(&spinners, FERRY_SPIN_ALWAYS);
+    CHECK_EQ_INT(spinners.how, FERRY_SPIN_NEVER);
+    setenv("FERRY_SPIN", "always", 1);
+    ferry__spinners_init(&spinners, FERRY_SPIN_NEVER);
+    CHECK_EQ_INT(spinners.how, FERRY_SPIN_ALWAYS);
+    setenv("FERRY_SPIN", "sometimes", 1);
+    ferry__spinners_init(&spinners, FERRY_SPIN_ALWAYS);
+    CHECK_EQ_INT(spinners.how, FERRY_SPIN_ALWAYS);
+    return 0;
+}
+
+/* ---- in a run ---- */
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int how(void *arg)
+{
+    ferry_token *token = ferry_current_token();
+    *(int *)arg = token->spinners.how;
+    ferry_token_unref(token);
+    for (int i = 0; i < 300; i++)
+        CHECK_EQ_RC(ferry_to_thread_run_sync(nothing, NULL, NULL), 0);
+    return 0;
+}
+
+static int how_with(int spin)
+{
+    int found = 7;
+    unsetenv("FERRY_SPIN");
+    CHECK_EQ_RC(ferry_run(how, &found, &(ferry_run_options){.spin = spin}), 0);
+    return found;
+}
+
+PLAIN_TEST(option, "spin: what is asked for, and a loop of ferry's own learns")
+{
+    int usual = ferry__processors() > 1 ? FERRY_SPIN_ADAPTIVE : FERRY_SPIN_NEVER;
+    CHECK_EQ_INT(how_with(FERRY_SPIN_DEFAULT), usual);
+    CHECK_EQ_INT(how_with(FERRY_SPIN_ADAPTIVE), usual);
+    CHECK_EQ_INT(how_with(FERRY_SPIN_NEVER), FERRY_SPIN_NEVER);
+    CHECK_EQ_INT(how_with(FERRY_SPIN_ALWAYS), FERRY_SPIN_ALWAYS);
+    return 0;
+}
