@@ -1,5 +1,4 @@
-/* The queue of jobs that no idle worker was there for, and the making of workers.
- * SPDX-License-Identifier: MIT */
+/* The making of workers.  SPDX-License-Identifier: MIT */
 #include "threads/pool.h"
 #include "threads/thread.h"
 
@@ -8,63 +7,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-/* ---- the queue ---- */
-
-static void count(struct ferry__pool *pool, int change)
-{
-    atomic_fetch_add_explicit(&pool->queued, (size_t)change, memory_order_relaxed);
-    ferry__gauge_add_shared(&pool->token->gauges.jobs_queued, change);
-}
-
-void ferry__pool_enqueue(struct ferry__pool *pool, struct ferry__job *job, bool in_front)
-{
-    pthread_mutex_lock(&pool->mutex);
-    if (in_front) ferry__list_prepend(&pool->queue, &job->place);
-    else ferry__list_append(&pool->queue, &job->place);
-    job->queued = true;
-    count(pool, 1);
-    pthread_mutex_unlock(&pool->mutex);
-}
-
-static void remove_from_queue(struct ferry__pool *pool, struct ferry__job *job)
-{
-    ferry__list_remove(&pool->queue, &job->place);
-    job->queued = false;
-    count(pool, -1);
-}
-
-bool ferry__pool_dequeue(struct ferry__pool *pool, struct ferry__job *job)
-{
-    pthread_mutex_lock(&pool->mutex);
-    bool queued = job->queued;
-    if (queued) remove_from_queue(pool, job);
-    pthread_mutex_unlock(&pool->mutex);
-    return queued;
-}
-
-static struct ferry__job *take_locked(struct ferry__pool *pool,
-                                      struct ferry__worker *worker)
-{
-    if (ferry__list_is_empty(&pool->queue)) return NULL;
-    struct ferry__job *job = ferry__container_of(pool->queue.first, struct ferry__job,
-                                                 place);
-    remove_from_queue(pool, job);
-    job->worker = worker;
-    return job;
-}
-
-struct ferry__job *ferry__pool_take(struct ferry__pool *pool,
-                                    struct ferry__worker *worker)
-{
-    /* A hint that spares the mutex. A job that comes in just now is not lost: the loop
-     * looks again when it takes in that this worker is idle. */
-    if (atomic_load_explicit(&pool->queued, memory_order_relaxed) == 0) return NULL;
-    pthread_mutex_lock(&pool->mutex);
-    struct ferry__job *job = take_locked(pool, worker);
-    pthread_mutex_unlock(&pool->mutex);
-    return job;
-}
 
 /* ---- making a worker ---- */
 
@@ -105,7 +47,7 @@ static bool begin_making(struct ferry__pool *pool)
 {
     pthread_mutex_lock(&pool->mutex);
     bool needed = !pool->making && !pool->closing && pool->dedicated == NULL &&
-                  !ferry__list_is_empty(&pool->queue);
+                  !ferry__lane_is_empty(&pool->lane);
     if (needed) pool->making = true;
     pthread_mutex_unlock(&pool->mutex);
     return needed;
@@ -126,7 +68,7 @@ void ferry__pool_made(struct ferry__pool *pool)
 
 int ferry__pool_grow(struct ferry__pool *pool)
 {
-    if (atomic_load_explicit(&pool->queued, memory_order_relaxed) == 0) return 0;
+    if (ferry__lane_is_empty(&pool->lane)) return 0;
     if (!begin_making(pool)) return 0;
     if (ferry__pool_make(pool)) return 0;
     ferry__pool_made(pool);
@@ -159,7 +101,7 @@ struct ferry__job *ferry__pool_join(struct ferry__pool *pool,
 {
     pthread_mutex_lock(&pool->mutex);
     worker->thread = pthread_self();
-    struct ferry__job *job = take_locked(pool, worker);
+    struct ferry__job *job = ferry__worker_take(worker);
     if (job) end_making(pool);
     pthread_mutex_unlock(&pool->mutex);
     return job;

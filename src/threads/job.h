@@ -7,7 +7,7 @@
  * are gone; it is the loop's again when it has been delivered, or the worker's to free
  * if the inbox is closed.
  *
- * Until a worker takes it out of its slot or the queue it can be taken back. From there
+ * Until a worker takes it out of its slot or the lane it can be taken back. From there
  * on one word decides every race:
  *
  *   TAKEN       its function has not begun
@@ -60,16 +60,15 @@ struct ferry__job {
         *host; /* whoever waits for it (to_thread.c); NULL once abandoned */
     struct ferry__child *child; /* or the group's child that it is (start_job.c) */
     bool abandoned, cancel_told, holds_clock;
-    bool in_slot;                     /* its worker's; else it went into the queue */
+    bool in_slot;                     /* its worker's; else it went into the lane */
+    struct ferry__link place;         /* among spare records, or in the lane's list */
+    bool lane_behind;                 /* in that list */
+    size_t lane_place;                /* else, once it was put there, its place */
     double told_deadline;             /* what the loop last wrote to `deadline` */
     struct ferry_cancel_scope *scope; /* the innermost around the call */
     struct ferry__scope_member member;
     ferry_capacity_limiter
         *limiter; /* an abandoned job's token, with a reference; or NULL */
-
-    /* The pool's mutex. */
-    struct ferry__link place; /* in the queue */
-    bool queued;
 
     /* The worker's, from taking it to delivering it. */
     struct ferry__context *context;
@@ -78,8 +77,8 @@ struct ferry__job {
     enum ferry__worker_now worker_now;
 
     /* Shared. The worker is written by the loop that puts the job into its slot, or
-     * under the pool's mutex by the worker that takes it from the queue; a revocation
-     * that fails has seen it. */
+     * or by the worker that takes it out of the lane, before its function may begin; a
+     * revocation of what has begun has seen it. */
     struct ferry__worker *worker;
     _Atomic int state; /* of enum ferry__job_state */
     _Atomic double

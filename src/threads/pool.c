@@ -20,6 +20,7 @@ struct ferry__pool *ferry__pool_new(ferry_token *token, size_t stack_size,
     pool->idle_timeout = idle_timeout;
     pool->home = pool;
     strcpy(pool->name, "ferry-worker");
+    pool->lane.gauge = &token->gauges.jobs_queued;
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->made, NULL);
     ferry__thread_sigmask(&pool->sigmask);
@@ -112,7 +113,7 @@ void ferry__pool_submit(struct ferry__pool *pool, struct ferry__job *job)
     ferry__gauge_add(&gauges(pool)->jobs, 1);
     job->in_slot = hand_to_idle(pool, job);
     if (job->in_slot) return;
-    ferry__pool_enqueue(pool, job, false);
+    ferry__lane_put(&pool->lane, job);
     if (ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
 }
 
@@ -128,13 +129,14 @@ static void worker_is_idle(struct ferry__worker *worker)
 {
     struct ferry__pool *pool = worker->pool;
     become_idle(worker);
-    struct ferry__job *job = ferry__pool_take(pool, NULL);
+    ferry__lane_move_up(&pool->lane);
+    struct ferry__job *job = ferry__lane_take(&pool->lane);
     if (job == NULL) {
         rests(worker);
         return;
     }
     job->in_slot = hand_to_idle(pool, job);
-    if (!job->in_slot) ferry__pool_enqueue(pool, job, true);
+    if (!job->in_slot) ferry__lane_put(&pool->lane, job);
 }
 
 bool ferry__pool_quit_idle(struct ferry__worker *worker)
@@ -147,7 +149,7 @@ bool ferry__pool_quit_idle(struct ferry__worker *worker)
 
 static bool take_back(struct ferry__pool *pool, struct ferry__job *job)
 {
-    if (!job->in_slot) return ferry__pool_dequeue(pool, job);
+    if (!job->in_slot) return ferry__lane_take_back(&pool->lane, job);
     if (!ferry__worker_take_back(job->worker, job)) return false;
     worker_is_idle(job->worker);
     return true;
@@ -215,7 +217,7 @@ void ferry__pool_retire(struct ferry__pool *pool,
 static bool has_hope(struct ferry__pool *pool)
 {
     if (pool->dedicated) return true; /* its jobs wait for its thread and no other */
-    if (pool->making || ferry__list_is_empty(&pool->queue)) return true;
+    if (pool->making || ferry__lane_is_empty(&pool->lane)) return true;
     for (struct ferry__link *link = pool->workers.first; link; link = link->next) {
         struct ferry__worker *worker = ferry__container_of(link, struct ferry__worker,
                                                            place);
@@ -239,10 +241,16 @@ void ferry__pool_no_thread(struct ferry__pool *pool)
     check_retired(pool);
 }
 
+static struct ferry__job *take_any(struct ferry__pool *pool)
+{
+    ferry__lane_move_up(&pool->lane);
+    return ferry__lane_take(&pool->lane);
+}
+
 void ferry__pool_fail_queue(struct ferry__pool *pool, int rc)
 {
     struct ferry__job *job;
-    while ((job = ferry__pool_take(pool, NULL))) {
+    while ((job = take_any(pool))) {
         ferry__gauge_add(&gauges(pool)->jobs, -1);
         job->over(job, rc);
     }
@@ -250,7 +258,7 @@ void ferry__pool_fail_queue(struct ferry__pool *pool, int rc)
 
 void ferry__pool_check_hope(struct ferry__pool *pool)
 {
-    if (atomic_load_explicit(&pool->queued, memory_order_relaxed) == 0) return;
+    if (ferry__lane_is_empty(&pool->lane)) return;
     if (is_hopeless(pool) && ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
 }
 
@@ -294,6 +302,7 @@ void ferry__pool_job_done(struct ferry__message *message, bool refused)
     ferry__gauge_add(&gauges(worker->pool)->jobs, -1);
     if (job->abandoned) end_abandoned(job);
     else job->over(job, job->result);
+    ferry__lane_move_up(&worker->pool->lane);
     if (now == FERRY__WORKER_IDLE) worker_is_idle(worker);
     else if (now == FERRY__WORKER_GONE) worker_is_gone(worker);
 }

@@ -3,15 +3,16 @@
  * The loop counts a worker as idle from the moment it takes in the completion that says
  * so, which is before the host can see the result; so idle workers are a list of the
  * loop's own, last in first out, and handing over takes no lock. Only when none is idle
- * does a job go into the queue, under the mutex, from which a worker that finishes
- * helps itself. One thread is made at a time: the first by the loop, the next by
- * whoever finds more in the queue than it can take.
+ * does a job go into the lane, from which a worker that finishes helps itself. One
+ * thread is made at a time: the first by the loop, the next by whoever finds more in the
+ * lane than it can take.
  *
  * The pool is counted, the loop's reference and one for each worker: a worker with an
  * abandoned job may outlive the loop. */
 #ifndef FERRY_SRC_THREADS_POOL_H
 #define FERRY_SRC_THREADS_POOL_H
 
+#include "threads/lane.h"
 #include "threads/worker.h"
 #include <signal.h>
 
@@ -40,11 +41,11 @@ struct ferry__pool {
     pthread_cond_t made;          /* making has become false */
     struct ferry__list workers;   /* of all pools whose home this is */
     struct ferry__worker *zombie; /* the last that ended by itself, not yet joined */
-    struct ferry__list queue;
     bool making;  /* a thread that has no job yet, and is not known to be idle */
     bool failing; /* `failed` is on its way */
     bool closing;
-    atomic_size_t queued; /* the queue's length; read without the mutex as a hint */
+
+    struct ferry__lane lane; /* of jobs for which no worker was idle */
 
     struct ferry__message failed; /* to the loop: a worker could not make the next */
 };
@@ -98,17 +99,7 @@ void ferry__pool_job_done(struct ferry__message *message, bool refused);
 void ferry__pool_worker_started(struct ferry__message *message, bool refused);
 void ferry__pool_worker_ended(struct ferry__message *message, bool refused);
 
-/* ---- the queue, and the making of workers (growth.c); any thread ---- */
-
-void ferry__pool_enqueue(struct ferry__pool *pool, struct ferry__job *job,
-                         bool in_front);
-
-/* Takes a job out of the queue. False: it is not there any more. */
-bool ferry__pool_dequeue(struct ferry__pool *pool, struct ferry__job *job);
-
-/* The oldest job in the queue, for `worker` if that is not NULL; NULL: none. */
-struct ferry__job *ferry__pool_take(struct ferry__pool *pool,
-                                    struct ferry__worker *worker);
+/* ---- the making of workers (growth.c); any thread ---- */
 
 /* Makes a worker's thread. NULL: it cannot be done. */
 struct ferry__worker *ferry__pool_make(struct ferry__pool *pool);

@@ -127,6 +127,13 @@ static struct ferry__job *wait_for_job(struct ferry__worker *worker)
     }
 }
 
+struct ferry__job *ferry__worker_take(struct ferry__worker *worker)
+{
+    struct ferry__job *job = ferry__lane_take(&worker->pool->lane);
+    if (job) job->worker = worker;
+    return job;
+}
+
 /* ---- running a job ---- */
 
 /* Users' code may be cancelled, the worker's own may not: a worker that ended between
@@ -172,7 +179,7 @@ static void free_orphan(struct ferry__job *job)
 static struct ferry__job *deliver(struct ferry__worker *worker, struct ferry__job *job,
                                   bool gone)
 {
-    struct ferry__job *next = gone ? NULL : ferry__pool_take(worker->pool, worker);
+    struct ferry__job *next = gone ? NULL : ferry__worker_take(worker);
     job->worker_now = gone   ? FERRY__WORKER_GONE
                       : next ? FERRY__WORKER_BUSY
                              : FERRY__WORKER_IDLE;
@@ -222,7 +229,7 @@ static int call(struct ferry__worker *worker, struct ferry__job *job)
     return result;
 }
 
-/* Gives the next job, if there was one in the queue. */
+/* Gives the next job, if there was one in the lane. */
 static struct ferry__job *run_job(struct ferry__worker *worker, struct ferry__job *job)
 {
     worker->job = job;

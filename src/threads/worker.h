@@ -69,6 +69,10 @@ bool ferry__worker_hand(struct ferry__worker *worker, struct ferry__job *job);
 /* Loop: takes it back. False: the worker has it. */
 bool ferry__worker_take_back(struct ferry__worker *worker, struct ferry__job *job);
 
+/* Worker: the oldest of the jobs that wait for any; NULL: none. One that comes in just
+ * now is not lost: the loop looks again when it takes in that this worker is idle. */
+struct ferry__job *ferry__worker_take(struct ferry__worker *worker);
+
 /* Loop: ends an idle worker. */
 void ferry__worker_quit(struct ferry__worker *worker);
 
