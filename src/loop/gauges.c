@@ -43,9 +43,9 @@ void ferry__stamp_leave(struct ferry__gauges *gauges, struct ferry__stamp *stamp
     pthread_mutex_unlock(&gauges->mutex);
 }
 
-void ferry__stamp_begin(struct ferry__stamp *stamp)
+void ferry__stamp_begin(struct ferry__stamp *stamp, double now)
 {
-    atomic_store_explicit(&stamp->since, ferry__real_now(), memory_order_relaxed);
+    atomic_store_explicit(&stamp->since, now, memory_order_relaxed);
 }
 
 void ferry__stamp_end(struct ferry__stamp *stamp)

@@ -72,8 +72,8 @@ void ferry__gauges_set_limiter(struct ferry__gauges *gauges,
 void ferry__stamp_enter(struct ferry__gauges *gauges, struct ferry__stamp *stamp);
 void ferry__stamp_leave(struct ferry__gauges *gauges, struct ferry__stamp *stamp);
 
-/* A worker's thread: a job begins, and ends. */
-void ferry__stamp_begin(struct ferry__stamp *stamp);
+/* A worker's thread: a job begins, at that real time, and ends. */
+void ferry__stamp_begin(struct ferry__stamp *stamp, double now);
 void ferry__stamp_end(struct ferry__stamp *stamp);
 
 /* Seconds since the oldest of the jobs that run began; 0: none runs. */

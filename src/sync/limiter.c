@@ -78,6 +78,7 @@ void ferry__limiter_queue(ferry_capacity_limiter *limiter,
                           struct ferry__token_waiter *waiter)
 {
     ferry__list_append(&limiter->waiters, &waiter->link);
+    if (waiter->recall == NULL) limiter->plain++;
     add(&limiter->waiting, 1);
 }
 
@@ -85,6 +86,7 @@ void ferry__limiter_unqueue(ferry_capacity_limiter *limiter,
                             struct ferry__token_waiter *waiter)
 {
     ferry__list_remove(&limiter->waiters, &waiter->link);
+    if (waiter->recall == NULL) limiter->plain--;
     add(&limiter->waiting, -1);
 }
 
@@ -96,7 +98,30 @@ static void admit(ferry_capacity_limiter *limiter)
             limiter->waiters.first, struct ferry__token_waiter, link);
         ferry__limiter_unqueue(limiter, first);
         add(&limiter->borrowed, 1);
-        first->granted(first);
+        if (!first->granted(first)) add(&limiter->borrowed, -1);
+    }
+}
+
+bool ferry__limiter_may_pass(const ferry_capacity_limiter *limiter)
+{
+    return limiter->plain == 0 && count(&limiter->borrowed) <= count(&limiter->total);
+}
+
+/* There are fewer tokens than are lent: none is passed on, so that they come back. */
+static void recall(ferry_capacity_limiter *limiter)
+{
+    struct ferry__link *next;
+    for (struct ferry__link *link = limiter->waiters.first; link; link = next) {
+        struct ferry__token_waiter *waiter = ferry__container_of(
+            link, struct ferry__token_waiter, link);
+        next = link->next;
+        if (waiter->recall == NULL) continue;
+        if (!waiter->recall(waiter)) {
+            ferry__limiter_unqueue(limiter, waiter);
+            continue;
+        }
+        waiter->recall = NULL;
+        limiter->plain++;
     }
 }
 
@@ -107,12 +132,13 @@ struct waiting_task {
     bool *held;
 };
 
-static void granted(struct ferry__token_waiter *waiter)
+static bool granted(struct ferry__token_waiter *waiter)
 {
     struct waiting_task *waiting = ferry__container_of(waiter, struct waiting_task,
                                                        waiter);
     *waiting->held = true;
     ferry__wake(&waiting->wait, 0);
+    return true;
 }
 
 static bool leave(struct ferry__wait *wait)
@@ -146,6 +172,7 @@ int ferry_capacity_limiter_set_total_tokens(ferry_capacity_limiter *limiter,
     int rc = ferry__limiter_use(limiter);
     if (rc < 0) return rc;
     atomic_store_explicit(&limiter->total, total_tokens, memory_order_relaxed);
+    if (count(&limiter->borrowed) > total_tokens) recall(limiter);
     admit(limiter);
     return 0;
 }

@@ -19,9 +19,19 @@ bool ferry__limiter_try(ferry_capacity_limiter *limiter);
 /* Whoever waits for a token. */
 struct ferry__token_waiter {
     struct ferry__link link;
-    /* It has been granted: may only take note, or make something ready. */
-    void (*granted)(struct ferry__token_waiter *waiter);
+
+    /* One is free: may only take note, or make something ready. True: it is taken. False:
+     * this waiter has been passed one by another borrower, and waits no more. */
+    bool (*granted)(struct ferry__token_waiter *waiter);
+
+    /* Not NULL: other borrowers may pass it theirs. No more, from now on. False: it has
+     * been passed one, and waits no more. */
+    bool (*recall)(struct ferry__token_waiter *waiter);
 };
+
+/* Whether tokens may be passed on to a waiter that comes now: nobody that they may not be
+ * passed on to waits before it, and none is to be withdrawn. */
+bool ferry__limiter_may_pass(const ferry_capacity_limiter *limiter);
 
 /* Goes to the end of the queue; leaves it again. The limiter must be held meanwhile. */
 void ferry__limiter_queue(ferry_capacity_limiter *limiter,

@@ -35,7 +35,7 @@ void ferry__absence_begin_waiting(struct ferry__absence *absence)
     if (absence->worker == NULL) return;
     absence->worker->is_calling = true;
     ferry__absence_begin(absence);
-    ferry__pool_check_hope(absence->worker->pool);
+    ferry__pool_give_up(absence->worker);
 }
 
 void ferry__absence_end(struct ferry__absence *absence)

@@ -33,6 +33,7 @@ struct ferry__worker *ferry__pool_make(struct ferry__pool *pool)
     if (ferry__thread_start(&thread, pool->stack_size, ferry__worker_main, worker) ==
         0) {
         ferry__gauge_add_shared(&pool->token->gauges.workers_made, 1);
+        ferry__gauge_add_shared(&pool->size, 1);
         return worker;
     }
     pthread_mutex_lock(&pool->home->mutex);
@@ -69,6 +70,7 @@ void ferry__pool_made(struct ferry__pool *pool)
 int ferry__pool_grow(struct ferry__pool *pool)
 {
     if (ferry__lane_is_empty(&pool->lane)) return 0;
+    if (!atomic_load_explicit(&pool->lacking, memory_order_relaxed)) return 0;
     if (!begin_making(pool)) return 0;
     if (ferry__pool_make(pool)) return 0;
     ferry__pool_made(pool);

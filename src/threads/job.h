@@ -60,6 +60,9 @@ struct ferry__job {
         *host; /* whoever waits for it (to_thread.c); NULL once abandoned */
     struct ferry__child *child; /* or the group's child that it is (start_job.c) */
     bool abandoned, cancel_told, holds_clock;
+    bool has_default_token; /* one of the default limiter's */
+    /* It waits ahead of its token, and a worker has passed it one. */
+    void (*admitted)(struct ferry__job *job);
     bool in_slot;                     /* its worker's; else it went into the lane */
     struct ferry__link place;         /* among spare records, or in the lane's list */
     bool lane_behind;                 /* in that list */
@@ -73,8 +76,10 @@ struct ferry__job {
     /* The worker's, from taking it to delivering it. */
     struct ferry__context *context;
     int result;
-    bool ran; /* its function has begun */
+    bool ran;       /* its function has begun */
+    double seconds; /* how long that took */
     enum ferry__worker_now worker_now;
+    struct ferry__job *passed; /* whom its token has been passed on to; NULL: nobody */
 
     /* Shared. The worker is written by the loop that puts the job into its slot, or
      * or by the worker that takes it out of the lane, before its function may begin; a

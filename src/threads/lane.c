@@ -23,9 +23,14 @@ static bool put(struct ferry__lane *lane, struct ferry__job *job)
     return true;
 }
 
+static void count(const struct ferry__lane *lane, int change)
+{
+    if (lane->gauge) ferry__gauge_add_shared(lane->gauge, change);
+}
+
 void ferry__lane_put(struct ferry__lane *lane, struct ferry__job *job)
 {
-    ferry__gauge_add_shared(lane->gauge, 1);
+    count(lane, 1);
     if (!ferry__list_is_empty(&lane->behind) || !put(lane, job)) {
         job->lane_behind = true;
         ferry__list_append(&lane->behind, &job->place);
@@ -60,7 +65,7 @@ bool ferry__lane_take_back(struct ferry__lane *lane, struct ferry__job *job)
 {
     if (job->lane_behind) leave_list(lane, job);
     else if (!leave_place(lane, job)) return false;
-    ferry__gauge_add_shared(lane->gauge, -1);
+    count(lane, -1);
     return true;
 }
 
@@ -79,7 +84,7 @@ struct ferry__job *ferry__lane_take(struct ferry__lane *lane)
         struct ferry__job *job = atomic_exchange_explicit(place(lane, first), NULL,
                                                           memory_order_acq_rel);
         if (job == NULL) continue;
-        ferry__gauge_add_shared(lane->gauge, -1);
+        count(lane, -1);
         return job;
     }
 }

@@ -24,7 +24,7 @@ struct ferry__lane {
     /* The loop's, read by any. */
     atomic_size_t end;
     struct ferry__list behind; /* the loop's alone: those that there is no room for */
-    atomic_size_t *gauge;      /* counts all that are in it */
+    atomic_size_t *gauge;      /* counts all that are in it; may be NULL */
 
     /* The workers', read by the loop. On a line of its own, wherever the pool lies. */
     char before[FERRY__LINE];
@@ -34,7 +34,7 @@ struct ferry__lane {
     _Atomic(struct ferry__job *) places[FERRY__LANE_PLACES];
 };
 
-/* All zero but the gauge is an empty one. */
+/* All zero is an empty one. */
 
 /* Loop. */
 void ferry__lane_put(struct ferry__lane *lane, struct ferry__job *job);

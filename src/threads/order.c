@@ -36,6 +36,15 @@ struct ferry__pool *ferry__order_pool(struct ferry__tasks *tasks,
     return options->worker ? options->worker->pool : ferry__runtime_of(tasks)->pool;
 }
 
+/* Where time is virtual workers pass on nothing: a job that began without the loop's
+ * knowing would not hold the clock. */
+void ferry__order_note_token(struct ferry__job *job, ferry_capacity_limiter *limiter)
+{
+    struct ferry__runtime *runtime = ferry__runtime_of(job->tasks);
+    job->has_default_token = limiter && limiter == runtime->limiter &&
+                             job->pool == runtime->pool && job->tasks->loop.token->now;
+}
+
 void ferry__order_fill(struct ferry__job *job, ferry_fn *fn, void *arg,
                        const ferry_to_thread_options *options)
 {
@@ -74,7 +83,7 @@ void ferry__job_leave_to_worker(struct ferry__job *job, ferry_capacity_limiter *
     job->limiter = ferry_capacity_limiter_ref(limiter);
     job->worker->abandoned++;
     ferry__gauge_add(&gauges(job)->jobs_abandoned, 1);
-    ferry__pool_check_hope(job->pool);
+    ferry__pool_give_up(job->worker);
 }
 
 int ferry__job_never_ran(void *arg, ferry_destroy_fn *on_abandon, int rc)

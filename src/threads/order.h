@@ -21,6 +21,9 @@ ferry_capacity_limiter *ferry__order_limiter(struct ferry__tasks *tasks,
 struct ferry__pool *ferry__order_pool(struct ferry__tasks *tasks,
                                       const ferry_to_thread_options *options);
 
+/* Notes whose token the job has got, before it is handed over; NULL: it has none. */
+void ferry__order_note_token(struct ferry__job *job, ferry_capacity_limiter *limiter);
+
 /* Fills the record in, with a snapshot of the current context. */
 void ferry__order_fill(struct ferry__job *job, ferry_fn *fn, void *arg,
                        const ferry_to_thread_options *options);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "threads/pool.h"
 
+#include "base/processors.h"
 #include "sync/limiter.h"
 #include "threads/dedicated.h"
 #include "threads/thread.h"
@@ -70,7 +71,7 @@ void ferry__pool_free_job(struct ferry__pool *pool, struct ferry__job *job)
     ferry__list_prepend(&pool->spare_jobs, &job->place);
 }
 
-/* ---- handing over and taking back ---- */
+/* ---- idle workers ---- */
 
 static struct ferry__gauges *gauges(const struct ferry__pool *pool)
 {
@@ -80,6 +81,7 @@ static struct ferry__gauges *gauges(const struct ferry__pool *pool)
 static void become_idle(struct ferry__worker *worker)
 {
     worker->is_idle = true;
+    worker->pool->idle_count++;
     ferry__gauge_add(&gauges(worker->pool)->workers_idle, 1);
     ferry__list_prepend(&worker->pool->idle, &worker->idle_place);
 }
@@ -88,6 +90,8 @@ static void stop_being_idle(struct ferry__worker *worker)
 {
     if (!worker->is_idle) return;
     worker->is_idle = false;
+    worker->pool->idle_count--;
+    worker->stall = worker->pool->stalls;
     ferry__gauge_add(&gauges(worker->pool)->workers_idle, -1);
     ferry__list_remove(&worker->pool->idle, &worker->idle_place);
 }
@@ -107,14 +111,136 @@ static bool hand_to_idle(struct ferry__pool *pool, struct ferry__job *job)
     return false;
 }
 
+/* ---- how many workers there are to be ---- */
+
+/* At work, as far as anybody can tell. A worker may have been made, or have ended, that
+ * is not known of here. */
+static size_t busy(const struct ferry__pool *pool)
+{
+    size_t others = pool->idle_count + pool->stalled, all = ferry__gauge(&pool->size);
+    return all > others ? all - others : 0;
+}
+
+static bool is_manned(const struct ferry__pool *pool)
+{
+    return ferry__demand_is_met(&pool->demand, busy(pool),
+                                ferry__gauge(&gauges(pool)->jobs) + pool->offered);
+}
+
+static void set_lacking(struct ferry__pool *pool, bool lacking)
+{
+    if (atomic_load_explicit(&pool->lacking, memory_order_relaxed) != lacking)
+        atomic_store_explicit(&pool->lacking, lacking, memory_order_relaxed);
+}
+
+/* Hands what is in the lane to idle workers, as long as more are wanted. If there were
+ * not enough, whoever finds jobs in the lane may make one. */
+static void man(struct ferry__pool *pool)
+{
+    struct ferry__job *job;
+    bool wanted;
+    while ((wanted = !is_manned(pool)) && !ferry__list_is_empty(&pool->idle) &&
+           (job = ferry__lane_take(&pool->lane))) {
+        job->in_slot = hand_to_idle(pool, job);
+        if (!job->in_slot) ferry__lane_put(&pool->lane, job);
+    }
+    set_lacking(pool, wanted && ferry__list_is_empty(&pool->idle));
+}
+
+static void man_or_grow(struct ferry__pool *pool)
+{
+    man(pool);
+    if (ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
+}
+
+/* None has ended in all that time: these are not short, and who does them is not to be
+ * reckoned with. */
+static void stall(struct ferry__pool *pool)
+{
+    ferry__demand_learn(&pool->demand, FERRY__HELD_BACK_SECONDS);
+    pool->stalled = ferry__gauge(&pool->size) - pool->idle_count;
+    pool->stalls++;
+    man_or_grow(pool);
+}
+
+static void watch(struct ferry__timer *timer);
+
+static void begin_watch(struct ferry__pool *pool)
+{
+    if (pool->watching) return;
+    pool->watching = true;
+    pool->ended_before = pool->ended_jobs;
+    ferry__timers_add(&pool->loop->timers, &pool->watch,
+                      ferry__loop_now(pool->loop) + FERRY__HELD_BACK_SECONDS, watch);
+}
+
+static void end_watch(struct ferry__pool *pool)
+{
+    if (pool->watching) ferry__timers_remove(&pool->loop->timers, &pool->watch);
+    pool->watching = false;
+}
+
+static void watch(struct ferry__timer *timer)
+{
+    struct ferry__pool *pool = ferry__container_of(timer, struct ferry__pool, watch);
+    pool->watching = false;
+    if (ferry__lane_is_empty(&pool->lane)) return;
+    if (pool->ended_jobs == pool->ended_before) stall(pool);
+    else begin_watch(pool);
+}
+
+/* A worker that had been given up has shown itself. */
+static void note_alive(struct ferry__worker *worker)
+{
+    struct ferry__pool *pool = worker->pool;
+    if (worker->stall == pool->stalls) return;
+    worker->stall = pool->stalls;
+    if (pool->stalled > 0) pool->stalled--;
+}
+
+void ferry__pool_serve(struct ferry__pool *pool, struct ferry_loop *loop)
+{
+    pool->loop = loop;
+    ferry__demand_init(&pool->demand, pool->token->now ? ferry__processors() : 0);
+}
+
+/* ---- handing over and taking back ---- */
+
 void ferry__pool_submit(struct ferry__pool *pool, struct ferry__job *job)
 {
     job->pool = pool;
     ferry__gauge_add(&gauges(pool)->jobs, 1);
-    job->in_slot = hand_to_idle(pool, job);
+    bool manned = is_manned(pool);
+    bool first = ferry__lane_is_empty(&pool->lane);
+    job->in_slot = !manned && first && hand_to_idle(pool, job);
     if (job->in_slot) return;
     ferry__lane_put(&pool->lane, job);
-    if (ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
+    if (!manned) {
+        man_or_grow(pool);
+        return;
+    }
+    set_lacking(pool, false);
+    begin_watch(pool);
+}
+
+void ferry__pool_offer(struct ferry__pool *pool, struct ferry__job *job)
+{
+    job->pool = pool;
+    pool->offered++;
+    ferry__lane_put(&pool->ahead, job);
+}
+
+bool ferry__pool_withdraw_offer(struct ferry__pool *pool, struct ferry__job *job)
+{
+    if (!ferry__lane_take_back(&pool->ahead, job)) return false;
+    pool->offered--;
+    return true;
+}
+
+void ferry__pool_note_taken(struct ferry__job *job)
+{
+    job->pool->offered--;
+    ferry__gauge_add(&gauges(job->pool)->jobs, 1);
 }
 
 /* No job waits for it. */
@@ -129,14 +255,8 @@ static void worker_is_idle(struct ferry__worker *worker)
 {
     struct ferry__pool *pool = worker->pool;
     become_idle(worker);
-    ferry__lane_move_up(&pool->lane);
-    struct ferry__job *job = ferry__lane_take(&pool->lane);
-    if (job == NULL) {
-        rests(worker);
-        return;
-    }
-    job->in_slot = hand_to_idle(pool, job);
-    if (!job->in_slot) ferry__lane_put(&pool->lane, job);
+    man(pool);
+    if (worker->is_idle) rests(worker);
 }
 
 bool ferry__pool_quit_idle(struct ferry__worker *worker)
@@ -256,9 +376,15 @@ void ferry__pool_fail_queue(struct ferry__pool *pool, int rc)
     }
 }
 
-void ferry__pool_check_hope(struct ferry__pool *pool)
+void ferry__pool_give_up(struct ferry__worker *worker)
 {
+    struct ferry__pool *pool = worker->pool;
+    if (worker->stall == pool->stalls) {
+        worker->stall--;
+        pool->stalled++;
+    }
     if (ferry__lane_is_empty(&pool->lane)) return;
+    man_or_grow(pool);
     if (is_hopeless(pool) && ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
 }
 
@@ -271,9 +397,11 @@ static void worker_has_ended(struct ferry__worker *worker)
     stop_being_idle(worker);
     worker->is_gone = true;
     ferry__gauge_add(&gauges(home)->workers_ended, 1);
+    note_alive(worker);
+    ferry__gauge_add_shared(&worker->pool->size, -1);
     if (worker->pool->dedicated) ferry__dedicated_has_ended(worker);
     ferry__worker_unref(worker);
-    if (ferry__pool_grow(home) < 0) ferry__pool_no_thread(home);
+    man_or_grow(home);
     check_retired(home);
 }
 
@@ -288,7 +416,7 @@ static void end_abandoned(struct ferry__job *job)
 {
     job->worker->abandoned--;
     ferry__gauge_add(&gauges(job->pool)->jobs_abandoned, -1);
-    if (job->limiter) ferry__limiter_give(job->limiter);
+    if (job->limiter && !job->passed) ferry__limiter_give(job->limiter);
     ferry_capacity_limiter_unref(job->limiter);
     ferry__pool_free_job(job->pool->home, job);
 }
@@ -299,10 +427,15 @@ void ferry__pool_job_done(struct ferry__message *message, bool refused)
     struct ferry__job *job = ferry__container_of(message, struct ferry__job, done);
     struct ferry__worker *worker = job->worker;
     enum ferry__worker_now now = job->worker_now;
+    if (job->passed) job->passed->admitted(job->passed);
     ferry__gauge_add(&gauges(worker->pool)->jobs, -1);
+    worker->pool->ended_jobs++;
+    note_alive(worker);
+    if (job->ran) ferry__demand_learn(&worker->pool->demand, job->seconds);
     if (job->abandoned) end_abandoned(job);
     else job->over(job, job->result);
     ferry__lane_move_up(&worker->pool->lane);
+    ferry__lane_move_up(&worker->pool->ahead);
     if (now == FERRY__WORKER_IDLE) worker_is_idle(worker);
     else if (now == FERRY__WORKER_GONE) worker_is_gone(worker);
 }
@@ -369,6 +502,7 @@ static void quit_all(const struct ferry__list *workers)
 void ferry__pool_close(struct ferry__pool *pool)
 {
     struct ferry__link *link;
+    end_watch(pool);
     wait_until_made(pool);
     struct ferry__list workers = dismiss(pool);
     quit_all(&workers);

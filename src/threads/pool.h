@@ -7,11 +7,15 @@
  * thread is made at a time: the first by the loop, the next by whoever finds more in the
  * lane than it can take.
  *
+ * Workers are not woken or made for jobs that are over sooner (demand.h): those are held
+ * back in the lane for workers that are busy, under the watch of a timer.
+ *
  * The pool is counted, the loop's reference and one for each worker: a worker with an
  * abandoned job may outlive the loop. */
 #ifndef FERRY_SRC_THREADS_POOL_H
 #define FERRY_SRC_THREADS_POOL_H
 
+#include "threads/demand.h"
 #include "threads/lane.h"
 #include "threads/worker.h"
 #include <signal.h>
@@ -30,8 +34,17 @@ struct ferry__pool {
     struct ferry__dedicated *dedicated; /* NULL: the run's pool */
 
     /* The loop's. */
+    struct ferry_loop *loop; /* NULL: a dedicated worker's */
     struct ferry__list idle;
-    struct ferry__list spare_jobs; /* records of jobs that may be abandoned */
+    size_t idle_count;
+    size_t offered; /* jobs in the lane of those ahead, as far as is known */
+    struct ferry__demand demand;
+    struct ferry__timer watch; /* while jobs are held back */
+    bool watching;
+    size_t ended_jobs, ended_before; /* by now; when the watch began */
+    unsigned stalls;                 /* how often it found that none had ended */
+    size_t stalled;                  /* workers that have been busy since */
+    struct ferry__list spare_jobs;   /* records of jobs that may be abandoned */
     size_t spare_count;
     bool retiring;                                 /* a home's */
     void (*has_retired)(struct ferry__pool *pool); /* NULL: not retiring, or told */
@@ -45,7 +58,14 @@ struct ferry__pool {
     bool failing; /* `failed` is on its way */
     bool closing;
 
-    struct ferry__lane lane; /* of jobs for which no worker was idle */
+    atomic_size_t size;      /* its workers */
+    atomic_bool lacking;     /* what is in the lane wants more than there are */
+    struct ferry__lane lane; /* of jobs for which no worker was idle, or wanted */
+
+    /* Of jobs that wait for a token of the default limiter. A worker that has ended a job
+     * with such a token may pass it on to the first of them and need not wait until the
+     * loop has done so: it tells the loop with the end of the job. */
+    struct ferry__lane ahead;
 
     struct ferry__message failed; /* to the loop: a worker could not make the next */
 };
@@ -65,6 +85,9 @@ void ferry__pool_unref(struct ferry__pool *pool);
 void ferry__pool_retire(struct ferry__pool *pool,
                         void (*has_retired)(struct ferry__pool *pool));
 
+/* Lets it hold back jobs, in that loop; before anything else. */
+void ferry__pool_serve(struct ferry__pool *pool, struct ferry_loop *loop);
+
 /* Makes that pool its home, for a dedicated worker's; before anything else. */
 void ferry__pool_live_in(struct ferry__pool *pool, struct ferry__pool *home);
 
@@ -77,12 +100,23 @@ void ferry__pool_free_job(struct ferry__pool *pool, struct ferry__job *job);
 /* Hands a job over. From here on it is over by its `over`, revoked or abandoned. */
 void ferry__pool_submit(struct ferry__pool *pool, struct ferry__job *job);
 
+/* Offers a job that waits for a token of the default limiter to workers that pass one on.
+ * Its `admitted` is called when the loop is told of it. */
+void ferry__pool_offer(struct ferry__pool *pool, struct ferry__job *job);
+
+/* Withdraws that. False: a worker has passed it a token, and it is as one that has been
+ * submitted. */
+bool ferry__pool_withdraw_offer(struct ferry__pool *pool, struct ferry__job *job);
+
+/* Counts a job that a worker took for itself as one that has been handed over. */
+void ferry__pool_note_taken(struct ferry__job *job);
+
 /* Takes it back. False: a worker has it. */
 bool ferry__pool_revoke(struct ferry__pool *pool, struct ferry__job *job);
 
-/* To be called when a worker becomes one that will not come free by itself: if jobs are
- * queued and none is left that will, another is made. */
-void ferry__pool_check_hope(struct ferry__pool *pool);
+/* To be called when this one will not come free by itself any more: nobody counts on it,
+ * and if jobs are queued and none is left that will come free, another is made. */
+void ferry__pool_give_up(struct ferry__worker *worker);
 
 /* To be called when a worker could not be made: if none is left that will come free, the
  * jobs in the queue fail with FERRY_E_NO_THREAD. */

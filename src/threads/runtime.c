@@ -75,7 +75,9 @@ static int make_pool(struct ferry__runtime *runtime, const ferry_run_options *op
 {
     runtime->pool = ferry__pool_new(runtime->tasks.loop.token,
                                     worker_stack_size(options), idle_timeout(options));
-    return runtime->pool ? 0 : FERRY_E_NO_MEMORY;
+    if (runtime->pool == NULL) return FERRY_E_NO_MEMORY;
+    ferry__pool_serve(runtime->pool, &runtime->tasks.loop);
+    return 0;
 }
 
 int ferry__runtime_open(struct ferry__runtime *runtime, const ferry_backend *backend,

@@ -48,13 +48,14 @@ static void end_with(struct ferry__child *child, int result)
     make_ready(child);
 }
 
-static void granted(struct ferry__token_waiter *waiter)
+static bool granted(struct ferry__token_waiter *waiter)
 {
     struct ferry__child *child = ferry__container_of(waiter, struct ferry__child,
                                                      waiter);
     child->has_token = true;
     child->stage = ADMITTED;
     make_ready(child);
+    return true;
 }
 
 static void over(struct ferry__job *job, int result)
@@ -62,6 +63,7 @@ static void over(struct ferry__job *job, int result)
     struct ferry__child *child = job->child;
     ferry__job_heed_deadline(job);
     ferry__job_hold_clock(job, false);
+    if (job->passed) child->has_token = false;
     end_with(child, result);
 }
 
@@ -141,6 +143,7 @@ static void submit(struct ferry__child *child)
         return;
     }
     child->stage = SUBMITTED;
+    ferry__order_note_token(job, child->has_token ? child->options.limiter : NULL);
     ferry__job_hold_clock(job, true);
     ferry__pool_submit(job->pool, job);
 }

@@ -11,12 +11,14 @@
 struct ferry__host {
     struct ferry__wait wait;
     struct ferry__job *job;
-    struct ferry__pool *pool;        /* whose workers may run it */
-    ferry_capacity_limiter *limiter; /* NULL: it has no token */
-    struct ferry__call *request;     /* the job wants this run here, meanwhile */
+    const ferry_to_thread_options *options;
+    ferry_capacity_limiter *limiter; /* NULL: it needs no token */
+    struct ferry__token_waiter waiter;
+    struct ferry__call *request; /* the job wants this run here, meanwhile */
     int result;
     bool over;
-    enum { NEVER_RAN, RAN, ABANDONED } fate; /* of the job, once it is over */
+    enum { QUEUED, GRANTED, HANDED_OVER } stage; /* for a token; with one; the job */
+    enum { NEVER_RAN, RAN, ABANDONED } fate;     /* of the job, once it is over */
 };
 
 /* ---- what reaches the host while it waits ---- */
@@ -46,10 +48,60 @@ void ferry__host_request(struct ferry__host *host, struct ferry__call *call)
     ferry__wake(&host->wait, 0);
 }
 
+/* A worker has passed the job a token, and has it. */
+static void be_admitted(struct ferry__host *host)
+{
+    host->stage = HANDED_OVER;
+    ferry__job_hold_clock(host->job, true);
+    ferry__pool_note_taken(host->job);
+}
+
+/* The same, where the limiter does not know of it yet; or where it has been found out
+ * before, because the loop wanted to do something with the waiter. */
+static void admitted(struct ferry__job *job)
+{
+    struct ferry__host *host = job->host;
+    if (host == NULL || host->stage != QUEUED) return;
+    ferry__limiter_unqueue(host->limiter, &host->waiter);
+    be_admitted(host);
+}
+
+static bool is_offered(const struct ferry__host *host)
+{
+    return host->waiter.recall;
+}
+
+static bool recall(struct ferry__token_waiter *waiter)
+{
+    struct ferry__host *host = ferry__container_of(waiter, struct ferry__host, waiter);
+    if (ferry__pool_withdraw_offer(host->job->pool, host->job)) return true;
+    be_admitted(host);
+    return false;
+}
+
+static bool granted(struct ferry__token_waiter *waiter)
+{
+    struct ferry__host *host = ferry__container_of(waiter, struct ferry__host, waiter);
+    if (is_offered(host) && !recall(waiter)) return false;
+    host->stage = GRANTED;
+    ferry__wake(&host->wait, 0);
+    return true;
+}
+
+/* True: it waits for a token no more, and the job will not run. */
+static bool leave_queue(struct ferry__host *host)
+{
+    bool back = !is_offered(host) || recall(&host->waiter);
+    ferry__limiter_unqueue(host->limiter, &host->waiter);
+    if (back) finish(host, NEVER_RAN, -ECANCELED);
+    return back;
+}
+
 static bool cancelled(struct ferry__wait *wait)
 {
     struct ferry__host *host = ferry__container_of(wait, struct ferry__host, wait);
     struct ferry__job *job = host->job;
+    if (host->stage == QUEUED && leave_queue(host)) return true;
     enum ferry__withdrawal withdrawal = ferry__job_withdraw(job);
     if (withdrawal == FERRY__JOB_STAYS) return false;
     bool lost = withdrawal == FERRY__JOB_IS_LOST;
@@ -60,7 +112,42 @@ static bool cancelled(struct ferry__wait *wait)
 
 /* ---- the call ---- */
 
-static void wait_for_job(struct ferry__host *host, struct ferry__task *task)
+static void hand_over(struct ferry__host *host)
+{
+    struct ferry__job *job = host->job;
+    host->stage = HANDED_OVER;
+    ferry__job_hold_clock(job, true);
+    ferry__order_note_token(job, host->limiter);
+    ferry__pool_submit(job->pool, job);
+}
+
+/* Its worker may have ended while it waited for the token. */
+static void use_token(struct ferry__host *host, struct ferry__tasks *tasks)
+{
+    int rc = ferry__order_check_worker(tasks, host->options);
+    if (rc == 0) {
+        hand_over(host);
+        return;
+    }
+    finish(host, NEVER_RAN, rc);
+    ferry__wake(&host->wait, 0);
+}
+
+static void queue_for_token(struct ferry__host *host)
+{
+    struct ferry__job *job = host->job;
+    host->stage = QUEUED;
+    host->waiter.granted = granted;
+    ferry__order_note_token(job, host->limiter);
+    if (job->has_default_token && ferry__limiter_may_pass(host->limiter)) {
+        host->waiter.recall = recall;
+        job->admitted = admitted;
+        ferry__pool_offer(job->pool, job);
+    }
+    ferry__limiter_queue(host->limiter, &host->waiter);
+}
+
+static void await(struct ferry__host *host, struct ferry__task *task)
 {
     for (;;) {
         ferry__wait(&host->wait); /* though it be over already: the task is ready then */
@@ -68,85 +155,74 @@ static void wait_for_job(struct ferry__host *host, struct ferry__task *task)
         struct ferry__call *request = host->request;
         host->request = NULL;
         host->wait = ferry__wait_for(task, cancelled);
-        ferry__call_serve(request, task);
+        if (request) ferry__call_serve(request, task);
+        else use_token(host, task->tasks);
     }
 }
 
-/* Hands the job over and waits for its fate. */
+/* Hands the job over, as soon as there is a token for it, and waits for its fate. */
 static void run(struct ferry__host *host, struct ferry__task *task)
 {
     struct ferry__job *job = host->job;
     const struct ferry__block *blocks = task->blocks;
     job->over = over;
     job->tasks = task->tasks;
+    job->pool = ferry__order_pool(task->tasks, host->options);
     job->host = host;
     host->wait = ferry__wait_for(task, cancelled);
     ferry__job_watch_scope(job, task->scope);
-    ferry__job_hold_clock(job, true);
-    ferry__pool_submit(host->pool, job);
-    wait_for_job(host, task);
+    if (host->limiter == NULL || ferry__limiter_try(host->limiter)) hand_over(host);
+    else queue_for_token(host);
+    await(host, task);
     ferry__block_check_end(task, blocks);
     if (host->fate == NEVER_RAN) ferry__context_unref(job->context);
 }
 
+/* A token that it has had is given back, unless it has been passed on, or an abandoned
+ * job keeps it. */
+static void give_token(const struct ferry__host *host)
+{
+    if (host->limiter == NULL || host->stage == QUEUED || host->fate == ABANDONED)
+        return;
+    if (host->job->passed == NULL) ferry__limiter_give(host->limiter);
+}
+
 static void run_shielded(struct ferry__host *host, struct ferry__task *task,
-                         ferry_fn *fn, void *arg, const ferry_to_thread_options *options)
+                         ferry_fn *fn, void *arg)
 {
     struct ferry__job job;
-    ferry__order_fill(&job, fn, arg, options);
+    ferry__order_fill(&job, fn, arg, host->options);
     host->job = &job;
     run(host, task);
+    give_token(host);
 }
 
 static void run_abandonable(struct ferry__host *host, struct ferry__task *task,
-                            ferry_fn *fn, void *arg,
-                            const ferry_to_thread_options *options)
+                            ferry_fn *fn, void *arg)
 {
-    struct ferry__pool *records = host->pool->home;
+    struct ferry__pool *records = ferry__order_pool(task->tasks, host->options)->home;
     host->job = ferry__pool_new_job(records);
     if (host->job == NULL) {
         host->result = FERRY_E_NO_MEMORY;
         return;
     }
-    ferry__order_fill(host->job, fn, arg, options);
+    ferry__order_fill(host->job, fn, arg, host->options);
     run(host, task);
+    give_token(host);
     if (host->fate != ABANDONED) ferry__pool_free_job(records, host->job);
-}
-
-/* With a token of the limiter's, if there is one, which is given back here unless an
- * abandoned job keeps it. */
-static int run_with_token(ferry_capacity_limiter *limiter, struct ferry__task *task,
-                          ferry_fn *fn, void *arg,
-                          const ferry_to_thread_options *options)
-{
-    struct ferry__host host = {.pool = ferry__order_pool(task->tasks, options),
-                               .limiter = limiter};
-    if (options->abandon_on_cancel) run_abandonable(&host, task, fn, arg, options);
-    else run_shielded(&host, task, fn, arg, options);
-    if (limiter && host.fate != ABANDONED) ferry__limiter_give(limiter);
-    if (host.fate != NEVER_RAN) return host.result;
-    return ferry__job_never_ran(arg, options->on_abandon, host.result);
-}
-
-static int take_token(ferry_capacity_limiter *limiter, struct ferry__task *task)
-{
-    bool held;
-    if (ferry__task_is_cancelled(task)) return ferry_checkpoint();
-    if (limiter == NULL || ferry__limiter_try(limiter)) return 0;
-    return ferry__limiter_wait(limiter, task, &held);
 }
 
 static int run_limited(ferry_capacity_limiter *limiter, struct ferry__task *task,
                        ferry_fn *fn, void *arg, const ferry_to_thread_options *options)
 {
+    struct ferry__host host = {.limiter = limiter, .options = options};
     int rc = limiter ? ferry__limiter_use(limiter) : 0;
-    if (rc == 0) rc = take_token(limiter, task);
-    if (rc < 0) return ferry__job_never_ran(arg, options->on_abandon, rc);
-    rc = ferry__order_check_worker(task->tasks,
-                                   options); /* it may have ended meanwhile */
-    if (rc == 0) return run_with_token(limiter, task, fn, arg, options);
-    if (limiter) ferry__limiter_give(limiter);
-    return rc;
+    if (rc == 0 && ferry__task_is_cancelled(task)) rc = ferry_checkpoint();
+    if (rc < 0) host.result = rc;
+    else if (options->abandon_on_cancel) run_abandonable(&host, task, fn, arg);
+    else run_shielded(&host, task, fn, arg);
+    if (host.fate != NEVER_RAN) return host.result;
+    return ferry__job_never_ran(arg, options->on_abandon, host.result);
 }
 
 int ferry_to_thread_run_sync(ferry_fn *fn, void *arg,

@@ -173,6 +173,16 @@ static void free_orphan(struct ferry__job *job)
     free(job);
 }
 
+/* To one that waits for it. */
+static struct ferry__job *pass_token(struct ferry__worker *worker,
+                                     struct ferry__job *job)
+{
+    if (!job->has_default_token) return NULL;
+    job->passed = ferry__lane_take(&worker->pool->ahead);
+    if (job->passed) job->passed->worker = worker;
+    return job->passed;
+}
+
 /* The job has been settled; delivers it. The worker's next job is taken before, so that
  * the loop knows whether the worker is idle as soon as it knows the result; it runs
  * after. */
@@ -180,6 +190,7 @@ static struct ferry__job *deliver(struct ferry__worker *worker, struct ferry__jo
                                   bool gone)
 {
     struct ferry__job *next = gone ? NULL : ferry__worker_take(worker);
+    if (next == NULL && !gone) next = pass_token(worker, job);
     job->worker_now = gone   ? FERRY__WORKER_GONE
                       : next ? FERRY__WORKER_BUSY
                              : FERRY__WORKER_IDLE;
@@ -219,13 +230,15 @@ static struct ferry__job *end_job(struct ferry__worker *worker, int result, bool
 
 static int call(struct ferry__worker *worker, struct ferry__job *job)
 {
+    double began = ferry__real_now();
     worker->in_function = true;
-    ferry__stamp_begin(&worker->stamp);
+    ferry__stamp_begin(&worker->stamp, began);
     ferry__worker_set_cancellable(true);
     job->ran = ferry__job_begin(job);
     int result = job->ran ? job->fn(job->arg) : -ECANCELED;
     ferry__worker_set_cancellable(false);
     worker->in_function = false;
+    job->seconds = ferry__real_now() - began;
     return result;
 }
 

@@ -34,6 +34,7 @@ struct ferry__worker {
     bool is_gone;    /* it has said that it ends */
     bool is_calling; /* its job waits in a call into this loop */
     int abandoned;   /* jobs of it that are, until their ends have been taken in */
+    unsigned stall;  /* the pool's last that it has been seen after */
 
     /* Its home's mutex. */
     struct ferry__link place;

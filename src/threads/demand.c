@@ -1,0 +1,34 @@
+/* How many workers are wanted.  SPDX-License-Identifier: MIT */
+#include "threads/demand.h"
+
+/* Arbitrary. Short is what several of fit into the time for which a mistake holds others
+ * up; what one worker gets through in the second is over before another is awake. */
+#define SHORT_SECONDS 200e-6
+#define WAKE_SECONDS 20e-6
+
+/* Of the longest of late, what each shorter job takes away: after a long one some tens of
+ * short ones have to follow. */
+#define FORGOTTEN 0.0625
+
+/* As if one had just taken that long. */
+#define UNKNOWN_SECONDS 2e-3
+
+void ferry__demand_init(struct ferry__demand *demand, int processors)
+{
+    *demand = (struct ferry__demand){.job = UNKNOWN_SECONDS, .processors = processors};
+}
+
+void ferry__demand_learn(struct ferry__demand *demand, double seconds)
+{
+    if (seconds >= demand->job) demand->job = seconds;
+    else demand->job += FORGOTTEN * (seconds - demand->job);
+}
+
+bool ferry__demand_is_met(const struct ferry__demand *demand, size_t workers,
+                          size_t jobs)
+{
+    if (demand->processors == 0 || workers == 0 || demand->job > SHORT_SECONDS)
+        return false;
+    return workers >= (size_t)demand->processors ||
+           (double)jobs * demand->job < WAKE_SECONDS;
+}

@@ -1,0 +1,323 @@
+/* Short jobs share workers, and workers pass tokens on.  SPDX-License-Identifier: MIT */
+#include "harness.h"
+
+#include <errno.h>
+#include <ferry.h>
+#include <stdatomic.h>
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/* Enough of them for ferry to think that all are. */
+static void get_used_to_short_jobs(void)
+{
+    for (int i = 0; i < 300; i++)
+        CHECK_EQ_RC(ferry_to_thread_run_sync(nothing, NULL, NULL), 0);
+}
+
+static ferry_capacity_limiter_stats stats(void)
+{
+    ferry_capacity_limiter_stats stats;
+    CHECK_OK(ferry_capacity_limiter_statistics(ferry_to_thread_current_default_limiter(),
+                                               &stats));
+    return stats;
+}
+
+static void set_total(int total)
+{
+    CHECK_OK(ferry_capacity_limiter_set_total_tokens(
+        ferry_to_thread_current_default_limiter(), total));
+}
+
+/* ---- held back ---- */
+
+enum { MEETING = 5 };
+
+static int meet(void *arg)
+{
+    atomic_int *there = arg;
+    ++*there;
+    WAIT_UNTIL(*there == MEETING);
+    return 0;
+}
+
+static int call_meet(void *arg)
+{
+    return ferry_to_thread_run_sync(meet, arg, NULL);
+}
+
+LOOP_TEST(meeting, "T20 T32: jobs that wait for each other, after many that were short")
+{
+    atomic_int there = 0;
+    ferry_task_group group = {0};
+    get_used_to_short_jobs();
+    CHECK_OK(ferry_task_group_enter(&group));
+    for (int i = 0; i < MEETING; i++)
+        CHECK_OK(ferry_task_group_start_soon(&group, call_meet, &there, NULL));
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    return 0;
+}
+
+static int wait_at_gate(void *gate)
+{
+    gate_wait(gate);
+    return 0;
+}
+
+static int call_gate(void *gate)
+{
+    return ferry_to_thread_run_sync(wait_at_gate, gate, NULL);
+}
+
+LOOP_TEST(behind_a_long_one,
+          "T1 T20: a short job is not kept waiting by one that blocks")
+{
+    struct gate gate = GATE_INIT;
+    ferry_task_group group = {0};
+    get_used_to_short_jobs();
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(&group, call_gate, &gate, NULL));
+    CHECK_OK(ferry_checkpoint());
+    get_used_to_short_jobs();
+    CHECK(!gate_is_open(&gate));
+    gate_open(&gate);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    return 0;
+}
+
+static int call_loop_for_more(void *gate)
+{
+    return ferry_from_thread_run(call_gate, gate);
+}
+
+static int call_that(void *gate)
+{
+    return ferry_to_thread_run_sync(call_loop_for_more, gate, NULL);
+}
+
+static int open_gate(void *gate)
+{
+    gate_open(gate);
+    return 0;
+}
+
+LOOP_TEST(called_back, "T33 T20: nor by one whose worker waits for the loop")
+{
+    struct gate gate = GATE_INIT;
+    ferry_task_group group = {0};
+    get_used_to_short_jobs();
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(&group, call_that, &gate, NULL));
+    LOOP_UNTIL(stats().borrowed_tokens == 2);
+    CHECK_EQ_RC(ferry_to_thread_run_sync(open_gate, &gate, NULL), 0);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    return 0;
+}
+
+/* ---- passed on ---- */
+
+enum { CALLERS = 300 };
+
+static struct {
+    atomic_int inside, most, begun;
+    int order[CALLERS]; /* when each began */
+} seen;
+
+struct caller {
+    int number, rc;
+    bool under_way;
+    ferry_cancel_scope scope;
+};
+
+static int note(void *arg)
+{
+    struct caller *caller = arg;
+    int inside = ++seen.inside;
+    if (inside > seen.most) seen.most = inside;
+    seen.order[caller->number] = ++seen.begun;
+    seen.inside--;
+    return 0;
+}
+
+static int call_note(void *arg)
+{
+    struct caller *caller = arg;
+    CHECK_OK(ferry_cancel_scope_enter(&caller->scope));
+    caller->under_way = true;
+    caller->rc = ferry_to_thread_run_sync(note, caller, NULL);
+    caller->under_way = false;
+    return ferry_cancel_scope_exit(&caller->scope, caller->rc);
+}
+
+static struct caller callers[CALLERS];
+
+/* In that order. */
+static void start_callers(ferry_task_group *group, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        callers[i].number = i;
+        CHECK_OK(ferry_task_group_start_soon(group, call_note, &callers[i], NULL));
+    }
+}
+
+/* A job that has the only token, until the gate is opened. */
+static void take_the_token(ferry_task_group *group, struct gate *gate)
+{
+    set_total(1);
+    CHECK_OK(ferry_task_group_enter(group));
+    CHECK_OK(ferry_task_group_start_soon(group, call_gate, gate, NULL));
+    LOOP_UNTIL(stats().borrowed_tokens == 1);
+}
+
+LOOP_TEST(in_order, "L8 T47: with one token callers are served as they came, one by one")
+{
+    struct gate gate = GATE_INIT;
+    ferry_task_group group = {0};
+    take_the_token(&group, &gate);
+    start_callers(&group, 0, CALLERS);
+    LOOP_UNTIL(stats().tasks_waiting == CALLERS);
+    gate_open(&gate);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    CHECK_EQ_INT(seen.most, 1);
+    for (int i = 0; i < CALLERS; i++) CHECK_EQ_INT(seen.order[i], i + 1);
+    CHECK_EQ_INT(stats().borrowed_tokens + stats().tasks_waiting, 0);
+    return 0;
+}
+
+LOOP_TEST(cancelled, "T15 L11: those that are cancelled meanwhile never run")
+{
+    struct gate gate = GATE_INIT;
+    ferry_task_group group = {0};
+    take_the_token(&group, &gate);
+    start_callers(&group, 0, CALLERS);
+    LOOP_UNTIL(stats().tasks_waiting == CALLERS);
+    for (int i = 0; i < CALLERS; i += 2) ferry_cancel_scope_cancel(&callers[i].scope);
+    LOOP_UNTIL(stats().tasks_waiting == CALLERS / 2);
+    gate_open(&gate);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    for (int i = 0; i < CALLERS; i++) {
+        CHECK_EQ_RC(callers[i].rc, i % 2 ? 0 : -ECANCELED);
+        CHECK_EQ_INT(seen.order[i], i % 2 ? (i + 1) / 2 : 0);
+    }
+    CHECK_EQ_INT(stats().borrowed_tokens, 0);
+    return 0;
+}
+
+LOOP_TEST(cancelled_under_way, "T15 T10 L12: a cancel while tokens are passed on: each "
+                               "caller runs or does not, and no token is lost")
+{
+    int rounds = test_scale(30, 1000);
+    set_total(2);
+    for (int round = 0; round < rounds; round++) {
+        ferry_task_group group = {0};
+        seen.begun = 0;
+        CHECK_OK(ferry_task_group_enter(&group));
+        start_callers(&group, 0, CALLERS);
+        for (int i = 0; i < round % 7 + 1; i++) CHECK_OK(ferry_checkpoint());
+        for (int i = round % 3; i < CALLERS; i += 3)
+            if (callers[i].under_way) ferry_cancel_scope_cancel(&callers[i].scope);
+        CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+        int ran = 0;
+        for (int i = 0; i < CALLERS; i++) {
+            ran += callers[i].rc == 0;
+            callers[i] = (struct caller){0};
+        }
+        CHECK_EQ_INT(seen.begun, ran);
+        CHECK_EQ_INT(stats().borrowed_tokens + stats().tasks_waiting, 0);
+    }
+    CHECK(seen.most <= 2);
+    return 0;
+}
+
+LOOP_TEST(lowered, "L14 L2: lowered meanwhile nobody gets a token, until it is raised")
+{
+    struct gate gate = GATE_INIT;
+    ferry_task_group group = {0};
+    take_the_token(&group, &gate);
+    start_callers(&group, 0, CALLERS);
+    LOOP_UNTIL(stats().tasks_waiting == CALLERS);
+    set_total(0);
+    gate_open(&gate);
+    LOOP_UNTIL(stats().borrowed_tokens == 0);
+    for (int i = 0; i < 100; i++) CHECK_OK(ferry_checkpoint());
+    CHECK_EQ_INT(seen.begun, 0);
+    CHECK_EQ_INT(stats().tasks_waiting, CALLERS);
+    set_total(1);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    CHECK_EQ_INT(seen.most, 1);
+    for (int i = 0; i < CALLERS; i++) CHECK_EQ_INT(seen.order[i], i + 1);
+    return 0;
+}
+
+static int borrow(void *arg)
+{
+    ferry_capacity_limiter *limiter = ferry_to_thread_current_default_limiter();
+    CHECK_EQ_RC(ferry_capacity_limiter_acquire(limiter), 0);
+    *(int *)arg = seen.begun;
+    for (int i = 0; i < 100; i++) CHECK_OK(ferry_checkpoint());
+    CHECK_EQ_INT(seen.begun, *(int *)arg);
+    return ferry_capacity_limiter_release(limiter);
+}
+
+LOOP_TEST(among_borrowers, "L8 L9: whoever asks for a token itself has its turn, too")
+{
+    struct gate gate = GATE_INIT;
+    ferry_task_group group = {0};
+    int before_it = -1;
+    take_the_token(&group, &gate);
+    start_callers(&group, 0, 20);
+    LOOP_UNTIL(stats().tasks_waiting == 20);
+    CHECK_OK(ferry_task_group_start_soon(&group, borrow, &before_it, NULL));
+    LOOP_UNTIL(stats().tasks_waiting == 21);
+    start_callers(&group, 20, 40);
+    LOOP_UNTIL(stats().tasks_waiting == 41);
+    gate_open(&gate);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    CHECK_EQ_INT(before_it, 20);
+    for (int i = 0; i < 40; i++) CHECK_EQ_INT(seen.order[i], i + 1);
+    return 0;
+}
+
+/* It outlives the run. */
+static void keep(void *gate)
+{
+    (void)gate;
+}
+
+static struct gate begun = GATE_INIT;
+
+static int begin_and_wait(void *gate)
+{
+    gate_open(&begun);
+    return wait_at_gate(gate);
+}
+
+static int call_abandonable(void *gate)
+{
+    ferry_to_thread_options options = {.abandon_on_cancel = true, .on_abandon = keep};
+    return ferry_to_thread_run_sync(begin_and_wait, gate, &options);
+}
+
+LOOP_TEST(abandoned, "T14: an abandoned job's token is passed on when its thread ends")
+{
+    static struct gate gate = GATE_INIT;
+    ferry_task_group doomed = {0}, group = {0};
+    set_total(1);
+    CHECK_OK(ferry_task_group_enter(&doomed));
+    CHECK_OK(ferry_task_group_start_soon(&doomed, call_abandonable, &gate, NULL));
+    LOOP_UNTIL(gate_is_open(&begun));
+    ferry_task_group_cancel(&doomed);
+    CHECK_EQ_RC(ferry_task_group_exit(&doomed, 0), 0);
+    CHECK_OK(ferry_task_group_enter(&group));
+    start_callers(&group, 0, 30);
+    LOOP_UNTIL(stats().tasks_waiting == 30);
+    CHECK_EQ_INT(stats().borrowed_tokens, 1);
+    gate_open(&gate);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    for (int i = 0; i < 30; i++) CHECK_EQ_INT(seen.order[i], i + 1);
+    LOOP_UNTIL(stats().borrowed_tokens == 0);
+    return 0;
+}
