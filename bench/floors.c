@@ -1,11 +1,13 @@
 /* What two threads need at least to answer each other.  SPDX-License-Identifier: MIT
  *
  * The second thread of a floor is never told to stop: it ends with its process. */
+#include "child.h"
 #include "peers.h"
 
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -37,9 +39,9 @@ static void *bounce(void *arg)
     return NULL;
 }
 
-void floor_line(struct meter *meter, int parameter)
+void floor_line(struct meter *meter, const struct setup *setup)
 {
-    (void)parameter;
+    (void)setup;
     pthread_t thread;
     cpus_use_only(0);
     must(-pthread_create(&thread, NULL, bounce, NULL), "pthread_create");
@@ -75,16 +77,26 @@ static void *pong(void *arg)
     return NULL;
 }
 
-void floor_futex(struct meter *meter, int parameter)
+static void ping(struct meter *meter)
 {
     pthread_t thread;
-    apart = parameter;
-    if (apart) {
-        cpus_use_only(0);
-    }
     must(-pthread_create(&thread, NULL, pong, NULL), "pthread_create");
     do {
         pass_to(THEIRS);
         sleep_until(OURS);
     } while (meter_tick(meter));
+}
+
+void floor_futex(struct meter *meter, const struct setup *setup)
+{
+    (void)setup;
+    ping(meter);
+}
+
+void floor_futex_apart(struct meter *meter, const struct setup *setup)
+{
+    (void)setup;
+    apart = true;
+    cpus_use_only(0);
+    ping(meter);
 }
