@@ -12,6 +12,7 @@ group=${1:?usage: setup.sh build|demo|check|desktop|bench}
 
 has_command() { command -v "$1" >/dev/null 2>&1; }
 has_library() { pkg-config --exists "$1" 2>/dev/null; }
+has_header() { echo "#include <$1>" | c++ -x c++ -E -o /dev/null - 2>/dev/null; }
 
 has_compiler() {
     has_command cc && has_command gcc && has_command c++ && has_command make &&
@@ -72,6 +73,9 @@ desktop)
     ;;
 bench)
     need libglib2.0-dev has_library gio-2.0
+    need libasio-dev has_header asio.hpp
+    need libboost-fiber-dev has_header boost/fiber/all.hpp
+    need libboost-context-dev has_header boost/context/fiber.hpp
     ;;
 *)
     echo "setup.sh: no group is called $group" >&2
