@@ -3,6 +3,7 @@
  * ferry beside its peers and the floors of the machine, all measured in the same run
  * and in turn (A B C, A B C ...), so that what else the machine does hits all alike. */
 #include "child.h"
+#include "goals.h"
 #include "peers.h"
 #include "print.h"
 #include "work.h"
@@ -192,5 +193,6 @@ int main(int argc, char **argv)
     print_skipped();
     bool good = print_reports(&plan);
     print_legend();
+    print_goals(&results);
     return good && all_good() ? 0 : 1;
 }

@@ -1,0 +1,75 @@
+/* The table of goals, and its sum.  SPDX-License-Identifier: MIT */
+#include "goals.h"
+#include "print.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static void print_best(const struct judgement *judgement)
+{
+    char name[40] = "-";
+    const struct best *best = &judgement->best;
+    if (best->name) {
+        snprintf(name, sizeof name, "%s%s", best->name, best->quoted ? " (quoted)" : "");
+    }
+    print_figure(best->figure);
+    printf("  %-30s", name);
+}
+
+static void print_verdict(const struct judgement *judgement)
+{
+    static const char *const words[] = {"not measured", "met", "MISSED"};
+    printf(" %s", words[judgement->verdict]);
+    if (judgement->verdict == MET && !isnan(judgement->reach)) {
+        bool reached = judgement->figure <= judgement->reach;
+        printf(reached ? ", and what to reach for" : ", not yet what to reach for");
+    }
+    if (judgement->behind) {
+        printf(", behind the best peer");
+    }
+    printf("\n");
+}
+
+static void print_goal(const struct goal *goal, const struct judgement *judgement)
+{
+    char text[48];
+    printf("%-5s %-31s", goal->row, goal->what);
+    print_figure(judgement->figure);
+    print_figure(judgement->bound);
+    printf("  %-18s",
+           term_text(goal, &goal->terms[judgement->lowest], text, sizeof text));
+    print_best(judgement);
+    print_verdict(judgement);
+}
+
+static void print_lost(const struct results *results)
+{
+    const char *before = "";
+    for (int i = 0; i < goal_count; i++) {
+        if (judge(results, &goals[i]).verdict == MISSED) {
+            printf("%s%s (%s)", before, goals[i].row, goals[i].what);
+            before = ", ";
+        }
+    }
+}
+
+void print_goals(const struct results *results)
+{
+    int counts[3] = {0};
+    printf("%-37s %9s %9s  %-18s %9s\n", "goals, by row", "ferry", "at most", "which is",
+           "best peer");
+    for (int i = 0; i < goal_count; i++) {
+        struct judgement judgement = judge(results, &goals[i]);
+        counts[judgement.verdict]++;
+        print_goal(&goals[i], &judgement);
+    }
+    printf("\n%d of %d goals met", counts[MET], counts[MET] + counts[MISSED]);
+    if (counts[NOT_MEASURED] > 0) {
+        printf(", %d not measured", counts[NOT_MEASURED]);
+    }
+    if (counts[MISSED] > 0) {
+        printf("; lost: ");
+        print_lost(results);
+    }
+    printf("\n\n");
+}
