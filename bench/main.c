@@ -4,6 +4,7 @@
  * and in turn (A B C, A B C ...), so that what else the machine does hits all alike. */
 #include "child.h"
 #include "goals.h"
+#include "json.h"
 #include "peers.h"
 #include "print.h"
 #include "work.h"
@@ -169,6 +170,8 @@ static bool read_options(struct plan *plan, int argc, char **argv)
             plan->only = argv[++i];
         } else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) {
             plan->rounds = atoi(argv[++i]);
+        } else if (strcmp(argv[i], "--json") == 0 && i + 1 < argc) {
+            plan->json = argv[++i];
         } else if (strncmp(argv[i], "--", 2) || strcmp(argv[i] + 2, plan->name)) {
             return false;
         }
@@ -194,5 +197,8 @@ int main(int argc, char **argv)
     bool good = print_reports(&plan);
     print_legend();
     print_goals(&results);
+    if (plan.json) {
+        good = json_write(&plan, &machine, &results) && good;
+    }
     return good && all_good() ? 0 : 1;
 }
