@@ -1,6 +1,7 @@
 /* Child processes, and what they send home.  SPDX-License-Identifier: MIT */
 #include "child.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,13 +46,23 @@ static void bound_life(double seconds)
     alarm((unsigned)seconds + PATIENCE);
 }
 
+/* With many long jobs in flight, a sample must be long enough for each to have had its
+ * turn: they come back by the batch. */
+static void begin(struct meter *meter, const struct plan *plan,
+                  const struct setup *setup)
+{
+    double lap = setup->in_flight * setup->job * 1e-6 / 2; /* two processors do them */
+    double warm = plan->laps > 0 ? fmax(plan->warm, lap) : plan->warm;
+    meter_init(meter, warm, fmax(plan->span, plan->laps * lap));
+}
+
 static _Noreturn void sample_child(const struct plan *plan, bench_fn *run,
                                    const struct setup *setup, enum cpus cpus, int out)
 {
     struct meter meter;
     bound_life(plan->warm + plan->span);
     cpus_use(cpus);
-    meter_init(&meter, plan->warm, plan->span);
+    begin(&meter, plan, setup);
     run(&meter, setup);
     must(meter.over ? 0 : -1, "measuring until the time is up");
     struct sample sample = meter_sample(&meter);

@@ -2,6 +2,7 @@
 #include "contests.h"
 
 #include "peers.h"
+#include "programs.h"
 #include "status.h"
 
 /* ---- who takes part ---- */
@@ -109,6 +110,12 @@ static const struct peer descriptors[] = {
 static const struct peer wake[] = {
     FERRY("ferry", ferry_bench_wake),
     {"libuv", uv_bench_wake, PLAIN, false, false},
+    {0}};
+
+static const struct peer sums[] = {
+    FERRY("ferry-sum", program_ferry_sum),
+    {"sha256sum", program_sha256sum, PLAIN, false, false},
+    {"xargs -P2 sha256sum", program_xargs, PLAIN, false, false},
     {0}};
 
 /* ---- in what ---- */
@@ -223,6 +230,10 @@ struct contest contests[CONTESTS] = {
         {.workers = 1}, 0, wake, NULL},
     [WAKE_LOADED] = {"wake_loaded", "the same under load", ON_ONE,
         {.workers = 1}, 0, wake, NULL},
+
+    [SUM_BIG] = {"sum_big", "checksums of a few big files", ON_TWO, {0}, 3, sums, NULL},
+    [SUM_SMALL] = {"sum_small", "checksums of many small files", ON_TWO, {0}, 3, sums,
+        NULL},
 };
 
 /* clang-format on */
@@ -244,6 +255,15 @@ static void fit_sleepers(struct contest *contest, int tasks)
     }
 }
 
+static void fit_files(struct contest *contest, const int files[2])
+{
+    contest->setup.files = files[0];
+    contest->setup.kib = files[1];
+    if (!have_ferry_sum()) {
+        contest->skipped = "ferry-sum was not built, for want of libcrypto";
+    }
+}
+
 void contests_fit(const struct plan *plan)
 {
     fit_sleepers(&contests[SLEEPERS], plan->many_tasks[0]);
@@ -254,6 +274,8 @@ void contests_fit(const struct plan *plan)
     contests[TIMERS_LOADED].setup.load = plan->load;
     contests[DESCRIPTORS_LOADED].setup.load = plan->load;
     contests[WAKE_LOADED].setup.load = plan->load;
+    fit_files(&contests[SUM_BIG], plan->big);
+    fit_files(&contests[SUM_SMALL], plan->small);
     if (!have_floor_switch()) {
         contests[SWITCH].skipped = "there is no assembly for this processor";
     }

@@ -65,6 +65,10 @@ enum contest_id {
     WAKE,
     WAKE_LOADED,
 
+    /* whole programs */
+    SUM_BIG,
+    SUM_SMALL,
+
     CONTESTS
 };
 

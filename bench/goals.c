@@ -119,16 +119,17 @@ const struct goal goals[] = {
         .ferry = "ferry on GLib, a message", .ours = "ferry, a message",
         .terms = {{2, OURS, 0}}},
 
-    {"loop", "a timer fires: CPU", TIMERS, ONE_CPU, PROCESSOR, .terms = {NEVER_BEHIND}},
-    {"loop", "the same under load", TIMERS_LOADED, ONE_CPU, PROCESSOR,
-        .terms = {{2, UNLOADED, 0}, NEVER_BEHIND}},
-    {"loop", "a descriptor is ready", DESCRIPTORS, ONE_CPU, WALL,
-        .terms = {{2, BEST, 0}}},
-    {"loop", "one of 1000 under load", DESCRIPTORS_LOADED, ONE_CPU, WALL,
-        .terms = {{1.5, UNLOADED, 0}, {2, BEST, 0}}},
-    {"loop", "a thread wakes it", WAKE, ONE_CPU, WALL, .terms = {NEVER_BEHIND}},
-    {"loop", "the same under load", WAKE_LOADED, ONE_CPU, WALL,
+    {"loop", "a timer fires, under load: CPU", TIMERS_LOADED, ONE_CPU, PROCESSOR,
+        .terms = {{2, UNLOADED, 0}}},
+    {"loop", "a descriptor is ready, loaded", DESCRIPTORS_LOADED, ONE_CPU, WALL,
+        .terms = {{1.5, UNLOADED, 0}}},
+    {"loop", "a thread wakes it, under load", WAKE_LOADED, ONE_CPU, WALL,
         .terms = {{1.25, UNLOADED, 0}, NEVER_BEHIND}},
+
+    {"sum", "few big files", SUM_BIG, TWO_CPUS, WALL, .ferry = "ferry-sum",
+        .terms = {{1 / 1.8, SHA256SUM, 0}}},
+    {"sum", "many small files", SUM_SMALL, TWO_CPUS, WALL, .ferry = "ferry-sum",
+        .terms = {{1, TWO_SUMS, 0}}},
 };
 
 /* clang-format on */

@@ -76,12 +76,40 @@ static struct best best_of(const struct results *results, const struct goal *goa
 
 /* ---- the bounds ---- */
 
+/* What a bound is a multiple of; of peers the name that they have in the contests. */
+static const char *base_name(const struct goal *goal, enum base base)
+{
+    switch (base) {
+    case LIBUV:
+        return "libuv";
+    case SHA256SUM:
+        return "sha256sum";
+    case TWO_SUMS:
+        return "xargs -P2 sha256sum";
+    case BEST:
+        return "best peer";
+    case OURS:
+        return ferry_name(goal->ours);
+    case UNLOADED:
+        return "without load";
+    case NANOSECONDS:
+        return "ns, scaled";
+    case UNITS:
+        return "";
+    default:
+        return floors[base].name;
+    }
+}
+
 static double base_of(const struct results *results, const struct goal *goal,
                       enum base base, const struct best *best)
 {
     switch (base) {
     case LIBUV:
-        return figure_of(results, goal->contest, goal->cpus, "libuv", goal->metric);
+    case SHA256SUM:
+    case TWO_SUMS:
+        return figure_of(results, goal->contest, goal->cpus, base_name(goal, base),
+                         goal->metric);
     case BEST:
         return best->figure;
     case OURS:
@@ -144,31 +172,11 @@ struct judgement judge(const struct results *results, const struct goal *goal)
 
 /* ---- in words ---- */
 
-static const char *base_name(const struct goal *goal, enum base base)
+/* Whether it reads better as a quotient than as a factor: 1/60, not 0.0166667. */
+static bool is_quotient(double factor)
 {
-    switch (base) {
-    case LIBUV:
-        return "libuv";
-    case BEST:
-        return "best peer";
-    case OURS:
-        return ferry_name(goal->ours);
-    case UNLOADED:
-        return "without load";
-    case NANOSECONDS:
-        return "ns, scaled";
-    case UNITS:
-        return "";
-    default:
-        return floors[base].name;
-    }
-}
-
-/* A half or less, and one part of a whole number. */
-static bool is_fraction(double factor)
-{
-    double parts = 1 / factor;
-    return parts > 1.5 && fabs(parts - round(parts)) < 1e-6;
+    double twentieths = factor * 20;
+    return fabs(twentieths - round(twentieths)) > 1e-6;
 }
 
 const char *term_text(const struct goal *goal, const struct term *term, char *text,
@@ -179,8 +187,8 @@ const char *term_text(const struct goal *goal, const struct term *term, char *te
         snprintf(text, size, "%s + %g S", name, term->plus);
     } else if (term->base >= B2_OF_1 && term->base <= B2_OF_100) {
         snprintf(text, size, "%.0f %% of %s", 100 / term->factor, name);
-    } else if (is_fraction(term->factor)) {
-        snprintf(text, size, "%s / %.0f", name, 1 / term->factor);
+    } else if (is_quotient(term->factor)) {
+        snprintf(text, size, "%s / %.3g", name, 1 / term->factor);
     } else {
         snprintf(text, size, "%g %s", term->factor, name);
     }

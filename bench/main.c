@@ -7,6 +7,7 @@
 #include "json.h"
 #include "peers.h"
 #include "print.h"
+#include "programs.h"
 #include "work.h"
 
 #include <stdio.h>
@@ -52,6 +53,18 @@ static void add_contests(const struct plan *plan)
 
 /* ---- measuring ---- */
 
+/* Files take time to make: only if somebody wants them. */
+static void prepare_files(void)
+{
+    for (int i = 0; i < results.count; i++) {
+        struct contest *contest = &contests[results.all[i].contest];
+        bool before = i > 0 && results.all[i - 1].contest == results.all[i].contest;
+        if (contest->setup.files > 0 && !before) {
+            contest->skipped = programs_prepare(&contest->setup);
+        }
+    }
+}
+
 static void take_sample(const struct plan *plan, struct result *result)
 {
     const struct contest *contest = &contests[result->contest];
@@ -71,7 +84,8 @@ static void take_sample(const struct plan *plan, struct result *result)
 static bool has_turn(const struct result *result, int round)
 {
     int rounds = contests[result->contest].rounds;
-    return result->peer->run && !result->failed && (rounds == 0 || round < rounds);
+    return result->peer->run && !result->failed && !contests[result->contest].skipped &&
+           (rounds == 0 || round < rounds);
 }
 
 static void take_rounds(const struct plan *plan)
@@ -111,35 +125,19 @@ static bool print_reports(const struct plan *plan)
 
 /* ---- the command line ---- */
 
+/* clang-format off */
 static const struct plan plans[] = {
-    {.name = "full",
-     .rounds = 9,
-     .warm = 0.03,
-     .span = 0.1,
-     .idle = 1,
-     .ticks = 300,
-     .many_tasks = {100000, 1000000},
-     .new_tasks = 10000,
-     .load = 10000},
-    {.name = "quick",
-     .rounds = 3,
-     .warm = 0.005,
-     .span = 0.02,
-     .idle = 1,
-     .ticks = 30,
-     .many_tasks = {100000, 0},
-     .new_tasks = 5000,
-     .load = 10000},
-    {.name = "smoke",
-     .rounds = 1,
-     .warm = 0.0001,
-     .span = 0.001,
-     .idle = 0.02,
-     .ticks = 0,
-     .many_tasks = {1000, 0},
-     .new_tasks = 100,
-     .load = 100},
+    {.name = "full", .rounds = 9, .warm = 0.03, .span = 0.1, .laps = 3, .idle = 1,
+     .ticks = 300, .many_tasks = {100000, 1000000}, .new_tasks = 10000, .load = 10000,
+     .big = {8, 65536}, .small = {8000, 4}},
+    {.name = "quick", .rounds = 3, .warm = 0.005, .span = 0.02, .laps = 1, .idle = 0.5,
+     .ticks = 10, .many_tasks = {100000, 0}, .new_tasks = 5000, .load = 10000,
+     .big = {8, 8192}, .small = {2000, 4}},
+    {.name = "smoke", .rounds = 1, .warm = 0.0001, .span = 0.001, .laps = 0,
+     .idle = 0.02, .ticks = 0, .many_tasks = {1000, 0}, .new_tasks = 100, .load = 100,
+     .big = {2, 1024}, .small = {20, 4}},
 };
+/* clang-format on */
 
 static int usage(const char *name)
 {
@@ -191,6 +189,7 @@ int main(int argc, char **argv)
     work_calibrate();
     contests_fit(&plan);
     add_contests(&plan);
+    prepare_files();
     take_rounds(&plan);
     print_results(&results);
     print_skipped();

@@ -53,6 +53,17 @@ static void print_lost(const struct results *results)
     }
 }
 
+/* A run of a part of the contests is silent about the others. */
+static bool was_asked_for(const struct results *results, const struct goal *goal)
+{
+    for (int i = 0; i < results->count; i++) {
+        if (results->all[i].contest == goal->contest) {
+            return true;
+        }
+    }
+    return contests[goal->contest].skipped != NULL;
+}
+
 void print_goals(const struct results *results)
 {
     int counts[3] = {0};
@@ -60,8 +71,10 @@ void print_goals(const struct results *results)
            "best peer");
     for (int i = 0; i < goal_count; i++) {
         struct judgement judgement = judge(results, &goals[i]);
-        counts[judgement.verdict]++;
-        print_goal(&goals[i], &judgement);
+        if (was_asked_for(results, &goals[i])) {
+            counts[judgement.verdict]++;
+            print_goal(&goals[i], &judgement);
+        }
     }
     printf("\n%d of %d goals met", counts[MET], counts[MET] + counts[MISSED]);
     if (counts[NOT_MEASURED] > 0) {

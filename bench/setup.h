@@ -22,6 +22,7 @@ struct setup {
     int tasks;       /* that take turns, or are started at once, or sleep */
     int descriptors; /* that are watched, and become readable in turn */
     int load;        /* of sleeping tasks, of timers, of handles, beside the rest */
+    int files, kib;  /* how many, and how large each is */
     double seconds;  /* of idleness, or of a job that blocks */
 };
 
@@ -33,11 +34,14 @@ struct plan {
     const char *name;
     int rounds;
     double warm, span; /* seconds for each sample */
+    int laps;          /* how often all jobs in flight must have had their turn */
     double idle;       /* seconds of doing nothing */
     int ticks;         /* of a timer, to see whether it is late */
     int many_tasks[2]; /* that sleep all at once: the smaller and the larger number */
     int new_tasks;     /* that are started on new stacks */
     int load;          /* of each kind of handle, where there is one */
+    int big[2];        /* files to read: how many, and how many KiB each has */
+    int small[2];      /* likewise */
     const char *only;  /* a part of the labels wanted; NULL: all */
     const char *json;  /* where to write for machines; NULL: nowhere */
 };

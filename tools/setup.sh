@@ -73,6 +73,7 @@ desktop)
     ;;
 bench)
     need libglib2.0-dev has_library gio-2.0
+    need libssl-dev has_library libcrypto
     need libasio-dev has_header asio.hpp
     need libboost-fiber-dev has_header boost/fiber/all.hpp
     need libboost-context-dev has_header boost/context/fiber.hpp
