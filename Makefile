@@ -5,6 +5,8 @@
 #   make check-long     the same, longer, and some under valgrind
 #   make check-desktop  ferry in a window of GTK's, tried with mouse and keyboard
 #   make bench          what a crossing costs
+#   make bench-quick    the same in less than a minute
+#   make bench-plot     what make bench found, drawn into docs/crossing.svg
 #   make clean          away with build/
 #
 # Each first installs the Debian packages that it needs, saying which; FERRY_NO_INSTALL=1 forbids.
@@ -29,7 +31,15 @@ bench:
 	@tools/setup.sh bench
 	@tools/bench.sh
 
+bench-quick:
+	@tools/setup.sh bench
+	@tools/bench.sh --quick
+
+bench-plot:
+	@tools/setup.sh bench
+	@tools/bench.sh plot
+
 clean:
 	rm -rf build
 
-.PHONY: demo check check-long check-desktop bench clean
+.PHONY: demo check check-long check-desktop bench bench-quick bench-plot clean

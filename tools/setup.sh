@@ -77,6 +77,8 @@ bench)
     need libasio-dev has_header asio.hpp
     need libboost-fiber-dev has_header boost/fiber/all.hpp
     need libboost-context-dev has_header boost/context/fiber.hpp
+    need gnuplot-nox has_command gnuplot
+    need python3 has_command python3
     ;;
 *)
     echo "setup.sh: no group is called $group" >&2
