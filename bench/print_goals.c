@@ -16,10 +16,21 @@ static void print_best(const struct judgement *judgement)
     printf("  %-30s", name);
 }
 
-static void print_verdict(const struct judgement *judgement)
+/* Of what two threads do that have nothing else to do. */
+static void print_share(const struct goal *goal, const struct judgement *judgement)
+{
+    const struct term *term = &goal->terms[0];
+    if (term->base >= B2_OF_1 && term->base <= B2_OF_100) {
+        double b2 = judgement->bounds[0] / term->factor;
+        printf(", %.0f %% of B2", 100 * b2 / judgement->figure);
+    }
+}
+
+static void print_verdict(const struct goal *goal, const struct judgement *judgement)
 {
     static const char *const words[] = {"not measured", "met", "MISSED"};
     printf(" %s", words[judgement->verdict]);
+    print_share(goal, judgement);
     if (judgement->verdict == MET && !isnan(judgement->reach)) {
         bool reached = judgement->figure <= judgement->reach;
         printf(reached ? ", and what to reach for" : ", not yet what to reach for");
@@ -39,7 +50,7 @@ static void print_goal(const struct goal *goal, const struct judgement *judgemen
     printf("  %-18s",
            term_text(goal, &goal->terms[judgement->lowest], text, sizeof text));
     print_best(judgement);
-    print_verdict(judgement);
+    print_verdict(goal, judgement);
 }
 
 static void print_lost(const struct results *results)

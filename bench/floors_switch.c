@@ -1,15 +1,7 @@
-/* What one thread needs at least: switching stacks, touching one, computing.
- * SPDX-License-Identifier: MIT */
-#include "child.h"
+/* SW: from one stack to another, and nothing else.  SPDX-License-Identifier: MIT */
 #include "peers.h"
-#include "work.h"
 
-#include <pthread.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <sys/mman.h>
-
-/* ---- SW: from one stack to another and back ---- */
 
 /* Saves what a callee must keep, hands over the stack and goes on where that one left
  * off; by a jump, since a return would be predicted wrongly each time. */
@@ -116,66 +108,4 @@ void floor_switch(struct meter *meter, const struct setup *setup)
             bench_switch(&here, there);
         }
     } while (meter_ticks(meter, 2 * ROUNDS));
-}
-
-/* ---- PF: the first touch of a stack's page ---- */
-
-enum { STACKS = 1024, STACK_BYTES = 256 * 1024 };
-
-/* As far from each other as tasks' stacks are, for a page of the tables serves only some
- * of them. Mapping and unmapping do not count. */
-void floor_page(struct meter *meter, const struct setup *setup)
-{
-    (void)setup;
-    size_t size = (size_t)STACKS * STACK_BYTES;
-    struct stamp before;
-    do {
-        before = stamp_this_thread();
-        volatile char *stacks = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        must(stacks == MAP_FAILED ? -1 : 0, "mmap");
-        madvise((void *)stacks, size, MADV_NOHUGEPAGE);
-        meter_exclude(meter, &before);
-        for (size_t at = STACK_BYTES - 64; at < size; at += STACK_BYTES) {
-            stacks[at] = 1;
-        }
-        before = stamp_this_thread();
-        munmap((void *)stacks, size);
-        meter_exclude(meter, &before);
-    } while (meter_ticks(meter, STACKS));
-}
-
-/* ---- the job alone, and B2: two threads that do nothing else ---- */
-
-void floor_job(struct meter *meter, const struct setup *setup)
-{
-    do work_for(setup->job);
-    while (meter_tick(meter));
-}
-
-static _Atomic uint64_t others; /* jobs that the second thread has done */
-
-static void *work_too(void *arg)
-{
-    const struct setup *setup = arg;
-    cpus_use_only(1);
-    for (;;) {
-        work_for(setup->job);
-        others++;
-    }
-    return NULL;
-}
-
-void floor_jobs(struct meter *meter, const struct setup *setup)
-{
-    pthread_t thread;
-    uint64_t seen = 0, now;
-    cpus_use_only(0);
-    must(-pthread_create(&thread, NULL, work_too, (void *)setup), "pthread_create");
-    do {
-        work_for(setup->job);
-        now = others;
-        now -= seen;
-        seen += now;
-    } while (meter_ticks(meter, 1 + now));
 }
