@@ -4,11 +4,13 @@
 #include <stdint.h>
 
 /* Saves what a callee must keep, hands over the stack and goes on where that one left
- * off; by a jump, since a return would be predicted wrongly each time. */
+ * off; by a jump, since a return would be predicted wrongly each time. It is all in one
+ * line of the cache: across two it takes 8 ns instead of 3 on some processors. */
 void bench_switch(void **save, void *to);
 
 #if defined __x86_64__
 __asm__(".text\n"
+        ".p2align 6\n"
         ".globl bench_switch\n"
         ".type bench_switch, @function\n"
         "bench_switch:\n"
@@ -34,6 +36,7 @@ __asm__(".text\n"
 enum { HAVE_SWITCH = 1, SAVED = 6, ENTRY = 6, ABOVE = 1 };
 #elif defined __aarch64__
 __asm__(".text\n"
+        ".p2align 6\n"
         ".globl bench_switch\n"
         ".type bench_switch, %function\n"
         "bench_switch:\n"

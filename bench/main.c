@@ -88,18 +88,41 @@ static bool has_turn(const struct result *result, int round)
            (rounds == 0 || round < rounds);
 }
 
+static void show_progress(const struct plan *plan, int round, int i)
+{
+    if (isatty(STDERR_FILENO)) {
+        fprintf(stderr, "round %d of %d: %3d of %d \r", round + 1, plan->rounds, i + 1,
+                results.count);
+    }
+}
+
+static void take_turns(const struct plan *plan, int round, int begin, int end)
+{
+    for (int i = begin; i < end; i++) {
+        show_progress(plan, round, i);
+        if (has_turn(&results.all[i], round)) {
+            take_sample(plan, &results.all[i]);
+        }
+    }
+}
+
+/* The floors come first, and have their turn several times in each round: most goals
+ * are ratios to them, and what else the machine does changes within a round. */
 static void take_rounds(const struct plan *plan)
 {
+    int floors = 0;
+    while (floors < results.count && results.all[floors].contest < FLOORS) {
+        floors++;
+    }
+    int part = (results.count - floors) / FLOOR_TURNS + 1;
     for (int round = 0; round < plan->rounds; round++) {
-        for (int i = 0; i < results.count; i++) {
-            if (isatty(STDERR_FILENO)) {
-                fprintf(stderr, "round %d of %d: %3d of %d \r", round + 1, plan->rounds,
-                        i + 1, results.count);
-            }
-            if (has_turn(&results.all[i], round)) {
-                take_sample(plan, &results.all[i]);
-            }
-        }
+        int begin = floors;
+        do {
+            int end = begin + part < results.count ? begin + part : results.count;
+            take_turns(plan, round, 0, floors);
+            take_turns(plan, round, begin, end);
+            begin = end;
+        } while (begin < results.count);
     }
 }
 

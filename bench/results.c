@@ -13,7 +13,7 @@ static int by_size(const void *left, const void *right)
 
 struct spread spread_of(const struct result *result, enum metric metric)
 {
-    double values[MAX_ROUNDS];
+    double values[MAX_SAMPLES];
     int count = result->count;
     if (count == 0) {
         return (struct spread){NAN, NAN, NAN};

@@ -5,7 +5,8 @@
 #include "contests.h"
 #include "meter.h"
 
-enum { MAX_ROUNDS = 99, MAX_RESULTS = 512 };
+enum { MAX_ROUNDS = 99, FLOOR_TURNS = 4, MAX_RESULTS = 512 };
+enum { MAX_SAMPLES = MAX_ROUNDS * FLOOR_TURNS };
 
 /* All samples of one peer of one contest on one set of processors. */
 struct result {
@@ -14,7 +15,7 @@ struct result {
     enum cpus cpus;
     bool failed;
     int count;
-    struct sample samples[MAX_ROUNDS];
+    struct sample samples[MAX_SAMPLES];
 };
 
 struct results {
