@@ -89,3 +89,8 @@ void machine_look(struct machine *machine)
     add_text(machine, "Boost", boost_version());
     add_file(machine, "load average before", "/proc/loadavg");
 }
+
+void machine_look_again(struct machine *machine)
+{
+    add_file(machine, "load average after", "/proc/loadavg");
+}

@@ -16,6 +16,9 @@ struct machine {
 
 void machine_look(struct machine *machine);
 
+/* What has changed by the end. */
+void machine_look_again(struct machine *machine);
+
 /* The first line of a file; empty if there is none. */
 void first_line(const char *path, char *line, int size);
 

@@ -214,11 +214,13 @@ int main(int argc, char **argv)
     add_contests(&plan);
     prepare_files();
     take_rounds(&plan);
+    machine_look_again(&machine);
     print_results(&results);
     print_skipped();
     bool good = print_reports(&plan);
     print_legend();
     print_goals(&results);
+    print_facts(&machine, machine.count - 1);
     if (plan.json) {
         good = json_write(&plan, &machine, &results) && good;
     }

@@ -25,14 +25,19 @@ static void print_ratio(double value, double base)
 
 /* ---- the machine ---- */
 
-void print_machine(const struct machine *machine, const struct plan *plan)
+void print_facts(const struct machine *machine, int from)
 {
-    for (int i = 0; i < machine->count; i++) {
+    for (int i = from; i < machine->count; i++) {
         const struct fact *fact = &machine->facts[i];
         if (fact->value[0]) {
             printf("%-20s %s\n", fact->key, fact->value);
         }
     }
+}
+
+void print_machine(const struct machine *machine, const struct plan *plan)
+{
+    print_facts(machine, 0);
     printf("%-20s %s: %d rounds, samples of %.0f ms after %.0f ms of warming up\n\n",
            "this run", plan->name, plan->rounds, plan->span * 1e3, plan->warm * 1e3);
 }

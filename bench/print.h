@@ -5,6 +5,8 @@
 #include "machine.h"
 #include "results.h"
 
+/* Facts about the machine, from the first or a later one on. */
+void print_facts(const struct machine *machine, int from);
 void print_machine(const struct machine *machine, const struct plan *plan);
 
 /* Everything that was measured, contest by contest. */

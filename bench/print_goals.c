@@ -55,11 +55,12 @@ static void print_goal(const struct goal *goal, const struct judgement *judgemen
 
 static void print_lost(const struct results *results)
 {
-    const char *before = "";
     for (int i = 0; i < goal_count; i++) {
-        if (judge(results, &goals[i]).verdict == MISSED) {
-            printf("%s%s (%s)", before, goals[i].row, goals[i].what);
-            before = ", ";
+        const struct goal *goal = &goals[i];
+        struct judgement judgement = judge(results, goal);
+        if (judgement.verdict == MISSED) {
+            printf("  %-5s %-31s %8.2f times the goal\n", goal->row, goal->what,
+                   judgement.figure / judgement.bound);
         }
     }
 }
@@ -91,9 +92,7 @@ void print_goals(const struct results *results)
     if (counts[NOT_MEASURED] > 0) {
         printf(", %d not measured", counts[NOT_MEASURED]);
     }
-    if (counts[MISSED] > 0) {
-        printf("; lost: ");
-        print_lost(results);
-    }
-    printf("\n\n");
+    printf(counts[MISSED] > 0 ? ", lost:\n" : "\n");
+    print_lost(results);
+    printf("\n");
 }
