@@ -213,10 +213,10 @@ struct contest contests[CONTESTS] = {
     [MORE_SLEEPERS] = {"more_sleepers", "many more tasks asleep", ON_ONE,
         {.workers = 1}, 1, sleepers, NULL},
 
-    [IDLE] = {"idle", "idle, with 40 idle workers", ON_TWO, {.workers = 40}, 3, idle,
+    [IDLE] = {"idle", "idle, with 40 idle workers", ON_TWO, {.workers = 40}, 0, idle,
         NULL},
     [BLOCKED] = {"blocked", "a job that blocks for half a second", ON_TWO,
-        SINGLE(.seconds = 0), 3, blocked, NULL},
+        SINGLE(.seconds = 0), 0, blocked, NULL},
 
     [TIMERS] = {"timers", "1000 timers of 10 ms, one firing", ON_ONE,
         {.tasks = 1000, .workers = 1}, 0, timers, NULL},
@@ -231,8 +231,8 @@ struct contest contests[CONTESTS] = {
     [WAKE_LOADED] = {"wake_loaded", "the same under load", ON_ONE,
         {.workers = 1}, 0, wake, NULL},
 
-    [SUM_BIG] = {"sum_big", "checksums of a few big files", ON_TWO, {0}, 3, sums, NULL},
-    [SUM_SMALL] = {"sum_small", "checksums of many small files", ON_TWO, {0}, 3, sums,
+    [SUM_BIG] = {"sum_big", "checksums of a few big files", ON_TWO, {0}, 0, sums, NULL},
+    [SUM_SMALL] = {"sum_small", "checksums of many small files", ON_TWO, {0}, 0, sums,
         NULL},
 };
 
@@ -255,8 +255,10 @@ static void fit_sleepers(struct contest *contest, int tasks)
     }
 }
 
-static void fit_files(struct contest *contest, const int files[2])
+static void fit_files(struct contest *contest, const struct plan *plan,
+                      const int files[2])
 {
+    contest->rounds = plan->long_rounds;
     contest->setup.files = files[0];
     contest->setup.kib = files[1];
     if (!have_ferry_sum()) {
@@ -270,12 +272,14 @@ void contests_fit(const struct plan *plan)
     fit_sleepers(&contests[MORE_SLEEPERS], plan->many_tasks[1]);
     contests[COLD].setup.tasks = plan->new_tasks;
     contests[IDLE].setup.seconds = plan->idle;
+    contests[IDLE].rounds = plan->long_rounds;
     contests[BLOCKED].setup.seconds = plan->idle / 2;
+    contests[BLOCKED].rounds = plan->long_rounds;
     contests[TIMERS_LOADED].setup.load = plan->load;
     contests[DESCRIPTORS_LOADED].setup.load = plan->load;
     contests[WAKE_LOADED].setup.load = plan->load;
-    fit_files(&contests[SUM_BIG], plan->big);
-    fit_files(&contests[SUM_SMALL], plan->small);
+    fit_files(&contests[SUM_BIG], plan, plan->big);
+    fit_files(&contests[SUM_SMALL], plan, plan->small);
     if (!have_floor_switch()) {
         contests[SWITCH].skipped = "there is no assembly for this processor";
     }

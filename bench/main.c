@@ -150,15 +150,15 @@ static bool print_reports(const struct plan *plan)
 
 /* clang-format off */
 static const struct plan plans[] = {
-    {.name = "full", .rounds = 9, .warm = 0.03, .span = 0.1, .laps = 3, .idle = 1,
-     .ticks = 300, .many_tasks = {100000, 1000000}, .new_tasks = 10000, .load = 10000,
-     .big = {8, 65536}, .small = {8000, 4}},
-    {.name = "quick", .rounds = 3, .warm = 0.005, .span = 0.02, .laps = 1, .idle = 0.5,
-     .ticks = 10, .many_tasks = {100000, 0}, .new_tasks = 5000, .load = 10000,
-     .big = {8, 8192}, .small = {2000, 4}},
-    {.name = "smoke", .rounds = 1, .warm = 0.0001, .span = 0.001, .laps = 0,
-     .idle = 0.02, .ticks = 0, .many_tasks = {1000, 0}, .new_tasks = 100, .load = 100,
-     .big = {2, 1024}, .small = {20, 4}},
+    {.name = "full", .rounds = 9, .long_rounds = 3, .warm = 0.03, .span = 0.1,
+     .laps = 3, .idle = 1, .ticks = 300, .many_tasks = {100000, 1000000},
+     .new_tasks = 10000, .load = 10000, .big = {8, 65536}, .small = {8000, 4}},
+    {.name = "quick", .rounds = 3, .long_rounds = 1, .warm = 0.004, .span = 0.015,
+     .laps = 1, .idle = 1, .ticks = 10, .many_tasks = {100000, 0},
+     .new_tasks = 5000, .load = 10000, .big = {8, 8192}, .small = {2000, 4}},
+    {.name = "smoke", .rounds = 1, .long_rounds = 1, .warm = 0.0001, .span = 0.001,
+     .laps = 0, .idle = 0.02, .ticks = 0, .many_tasks = {1000, 0},
+     .new_tasks = 100, .load = 100, .big = {2, 1024}, .small = {20, 4}},
 };
 /* clang-format on */
 

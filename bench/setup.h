@@ -33,6 +33,7 @@ typedef void bench_fn(struct meter *meter, const struct setup *setup);
 struct plan {
     const char *name;
     int rounds;
+    int long_rounds;   /* of what takes seconds */
     double warm, span; /* seconds for each sample */
     int laps;          /* how often all jobs in flight must have had their turn */
     double idle;       /* seconds of doing nothing */
