@@ -20,9 +20,9 @@ enum base {
     B2_OF_10,
     B2_OF_100,
     LIBUV,       /* in the same contest */
-    BEST,        /* the best peer, quoted ones included */
     SHA256SUM,   /* likewise */
-    TWO_SUMS,    /* by xargs -P2 */
+    TWO_SUMS,    /* two of them by xargs -P2 */
+    BEST,        /* the best peer, quoted ones included */
     OURS,        /* another variant of ferry's, named in the goal */
     UNLOADED,    /* ferry's in the contest before */
     NANOSECONDS, /* of the machine that the goals were set on */
