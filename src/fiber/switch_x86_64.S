@@ -13,6 +13,8 @@
  * addresses, which knows only of the stack that was left, and pay for the wrong guess
  * (8.8 ns, not 2.6).
  *
+ * It fits into one cache line, and begins one: across two it took three times as long.
+ *
  * There is on purpose no .note.gnu.property: a shadow stack would have to be
  * switched too. The linker then marks the whole program as not fit for one, which is
  * the truth. */
@@ -28,7 +30,7 @@
         .globl  ferry__switch
         .hidden ferry__switch
         .type   ferry__switch, @function
-        .p2align 4
+        .p2align 6
 ferry__switch:
         .cfi_startproc
         pushq   %rbp
