@@ -1,12 +1,14 @@
 # The short way to everything; the build itself is Meson's.  SPDX-License-Identifier: MIT
 #
 #   make demo           what ferry does, shown
-#   make check          all tests, in six configurations
+#   make check          all tests, in six configurations, and bench-guard
 #   make check-long     the same, longer, and some under valgrind
 #   make check-desktop  ferry in a window of GTK's, tried with mouse and keyboard
 #   make bench          what a crossing costs
 #   make bench-quick    the same in less than a minute
 #   make bench-plot     what make bench found, drawn into docs/crossing.svg
+#   make bench-guard    the instructions of the hot paths, against bench/guard/figures
+#   make bench-guard-update  takes what it counts now for the figures
 #   make clean          away with build/
 #
 # Each first installs the Debian packages that it needs, saying which; FERRY_NO_INSTALL=1 forbids.
@@ -39,7 +41,16 @@ bench-plot:
 	@tools/setup.sh bench
 	@tools/bench.sh plot
 
+bench-guard:
+	@tools/setup.sh check
+	@tools/check.sh bench-guard
+
+bench-guard-update:
+	@tools/setup.sh check
+	@FERRY_UPDATE=1 tools/check.sh bench-guard
+
 clean:
 	rm -rf build
 
-.PHONY: demo check check-long check-desktop bench bench-quick bench-plot clean
+.PHONY: demo check check-long check-desktop bench bench-quick bench-plot bench-guard \
+    bench-guard-update clean

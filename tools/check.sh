@@ -3,12 +3,15 @@
 # SPDX-License-Identifier: MIT
 #
 # check.sh [CONFIGURATION...]. FERRY_LONG=1 makes the tests longer, and adds valgrind.
+# One of them, bench-guard, counts the instructions of release's hot paths, and fails for
+# those that have grown; FERRY_UPDATE=1 takes what it counts for the new figures.
 # Fails if a test failed, a configuration did not build, or no test ran.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 configurations=("$@")
-[ $# -gt 0 ] || configurations=(debug release ucontext asan asan-ucontext tsan)
+[ $# -gt 0 ] ||
+    configurations=(debug release ucontext asan asan-ucontext tsan bench-guard)
 long=${FERRY_LONG:-0}
 passed=0 failed=0 skipped=0
 lately=0
@@ -118,8 +121,26 @@ check_valgrind() {
         --wrapper "$valgrind" "${some[@]}"
 }
 
+# By itself it shows all that it has counted.
+check_guard() {
+    local program=build/release/bench/guard/ferry-guard log=build/bench-guard.log
+    local shown='^bench-guard: ' counts
+    [ "${configurations[*]}" != bench-guard ] || shown=
+    build release || return
+    python3 tools/guard.py ${FERRY_UPDATE:+--update} "$program" >"$log" 2>&1
+    counts=$(sed -n 's/^\(.*\) passed, \(.*\) failed, \(.*\) skipped$/\1 \2 \3/p' \
+        "$log")
+    [ -n "$counts" ] || shown= # it has not come to its end
+    grep "$shown" "$log"
+    # shellcheck disable=SC2086 # three numbers
+    add bench-guard ${counts:-0 1 0}
+}
+
 for name in "${configurations[@]}"; do
-    check "$name"
+    case $name in
+    bench-guard) check_guard ;;
+    *) check "$name" ;;
+    esac
 done
 [ "$long" != 1 ] || check_valgrind
 
