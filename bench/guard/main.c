@@ -51,6 +51,7 @@ static ferry_run_options options_for(const struct path *path)
     return (ferry_run_options){
         .backend = path->backend,
         .worker_limit = IN_FLIGHT,
+        .spin = FERRY_SPIN_NEVER, /* how often one looks is left to chance */
     };
 }
 

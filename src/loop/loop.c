@@ -138,6 +138,11 @@ static void tell_deadline(struct ferry_loop *loop)
     loop->backend->set_deadline(loop->host, next);
 }
 
+static bool learns(const struct ferry_loop *loop)
+{
+    return loop->token->spinners.how == FERRY_SPIN_ADAPTIVE;
+}
+
 static bool has_time_left(struct ferry_loop *loop)
 {
     double next = ferry__timers_next(&loop->timers);
@@ -158,9 +163,9 @@ static void rest(struct ferry_loop *loop, bool cut_short)
     bool spins = cut_short && ferry__spin_pays(&loop->spin, &loop->token->spinners);
     bool idle = !spins && is_idle(loop) && ferry__inbox_sleep(&loop->token->inbox);
     tell_deadline(loop);
-    loop->asleep = idle;
-    if (idle) ferry__spin_sleep(&loop->spin);
-    else loop->backend->wake(loop->host);
+    loop->asleep = idle && learns(loop);
+    if (loop->asleep) ferry__spin_sleep(&loop->spin);
+    if (!idle) loop->backend->wake(loop->host);
 }
 
 /* ---- waiting awake ---- */

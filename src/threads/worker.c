@@ -105,9 +105,10 @@ static bool look_for_job(struct ferry__worker *worker)
 /* False: that was long enough. */
 static bool sleep_for_job(struct ferry__worker *worker)
 {
-    ferry__spin_sleep(&worker->spin);
+    bool learns = worker->pool->token->spinners.how == FERRY_SPIN_ADAPTIVE;
+    if (learns) ferry__spin_sleep(&worker->spin);
     bool woken = ferry__park_for(&worker->parker, worker->pool->idle_timeout);
-    ferry__spin_woken(&worker->spin, ferry__parker_woken(&worker->parker));
+    if (learns) ferry__spin_woken(&worker->spin, ferry__parker_woken(&worker->parker));
     return woken;
 }
 
