@@ -15,14 +15,17 @@
 #ifndef FERRY_SRC_LOOP_INBOX_H
 #define FERRY_SRC_LOOP_INBOX_H
 
+#include "base/line.h"
 #include "loop/wakefd.h"
 #include <ferry/base.h> /* struct ferry__message */
 #include <stdatomic.h>
 
 struct ferry__inbox {
+    struct ferry__wakefd wakefd;
+    FERRY__APART(before);
     _Atomic(struct ferry__message *) newest; /* or one of the two marks in inbox.c */
     _Atomic double woken_at; /* when a push last found the loop asleep: real seconds */
-    struct ferry__wakefd wakefd;
+    FERRY__APART(after);
 };
 
 bool ferry__inbox_open(struct ferry__inbox *inbox);

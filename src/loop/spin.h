@@ -18,6 +18,7 @@
 #ifndef FERRY_SRC_LOOP_SPIN_H
 #define FERRY_SRC_LOOP_SPIN_H
 
+#include "base/line.h"
 #include "loop/parker.h"
 #include <stdatomic.h>
 
@@ -30,10 +31,11 @@ struct ferry__spin {
 
 /* What the waiters of a loop share. */
 struct ferry__spinners {
-    int how;  /* FERRY_SPIN_NEVER, _ADAPTIVE or _ALWAYS; fixed */
-    int most; /* threads besides the loop; fixed */
-    atomic_int count;
+    int how;                                     /* FERRY_SPIN_NEVER, ...; fixed */
+    int most;                                    /* threads besides the loop; fixed */
     atomic_int loop_processor, thread_processor; /* where last seen, +1; 0: nowhere */
+    FERRY__APART(before);
+    atomic_int count; /* of threads */
 };
 
 /* Decides what FERRY_SPIN_DEFAULT means, and asks the environment. */

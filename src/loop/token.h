@@ -7,22 +7,28 @@
 #ifndef FERRY_SRC_LOOP_TOKEN_H
 #define FERRY_SRC_LOOP_TOKEN_H
 
+#include "base/line.h"
 #include "loop/gauges.h"
 #include "loop/inbox.h"
 #include "loop/spin.h"
 #include <ferry/run.h>
 
 struct ferry_token {
+    /* Fixed, or next to it. */
     atomic_size_t references;
+    double (*now)(void);       /* NULL: virtual_now is the time */
+    unsigned long generation;  /* of the process that made it: ferry__forks() */
+    atomic_ulong host_thread;  /* of an attached loop: who ran it last (attached.c) */
+    struct ferry_loop *hosted; /* that loop, for that thread */
+    bool may_be_left;          /* its host, where nothing is left to wait for */
+    atomic_size_t mock_holds;  /* by foreign threads: ferry_mock_hold */
+
     struct ferry__inbox inbox;
-    double (*now)(void);        /* NULL: virtual_now is the time */
-    _Atomic double virtual_now; /* written by the loop's thread */
-    atomic_size_t mock_holds;   /* by foreign threads: ferry_mock_hold */
-    unsigned long generation;   /* of the process that made it: ferry__forks() */
-    atomic_ulong host_thread;   /* of an attached loop: who ran it last (attached.c) */
-    struct ferry_loop *hosted;  /* that loop, for that thread */
-    bool may_be_left;           /* its host, where nothing is left to wait for */
     struct ferry__spinners spinners;
+
+    /* Written by the loop's thread. */
+    FERRY__APART(before);
+    _Atomic double virtual_now;
     struct ferry__gauges gauges;
 };
 

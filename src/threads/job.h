@@ -49,7 +49,25 @@ struct ferry__job {
     void *arg;
     ferry_destroy_fn *on_abandon, *on_cancel;
     bool may_be_abandoned;
-    char name[16]; /* the thread's while it runs; empty: none */
+    bool has_default_token; /* one of the default limiter's */
+    char name[16];          /* the thread's while it runs; empty: none */
+
+    /* The worker's, from taking it to delivering it. */
+    struct ferry__context *context;
+    double seconds;            /* how long its function took */
+    struct ferry__job *passed; /* whom its token has been passed on to; NULL: nobody */
+    int result;
+    enum ferry__worker_now worker_now;
+    bool ran; /* its function has begun */
+
+    /* Shared. The worker is written by the loop that puts the job into its slot, or by the
+     * worker that takes it out of the lane, before its function may begin; a revocation of
+     * what has begun has seen it. */
+    _Atomic int state; /* of enum ferry__job_state */
+    struct ferry__message done;
+    struct ferry__worker *worker;
+    _Atomic double
+        deadline; /* the effective one around the call: minus infinity if cancelled */
 
     /* The loop's. */
     struct ferry__pool *pool;
@@ -60,35 +78,17 @@ struct ferry__job {
         *host; /* whoever waits for it (to_thread.c); NULL once abandoned */
     struct ferry__child *child; /* or the group's child that it is (start_job.c) */
     bool abandoned, cancel_told, holds_clock;
-    bool has_default_token; /* one of the default limiter's */
-    /* It waits ahead of its token, and a worker has passed it one. */
-    void (*admitted)(struct ferry__job *job);
     bool in_slot;                     /* its worker's; else it went into the lane */
-    struct ferry__link place;         /* among spare records, or in the lane's list */
-    bool lane_behind;                 /* in that list */
+    bool lane_behind;                 /* it waits in the lane's list, */
+    struct ferry__link place;         /* or among spare records */
     size_t lane_place;                /* else, once it was put there, its place */
     double told_deadline;             /* what the loop last wrote to `deadline` */
     struct ferry_cancel_scope *scope; /* the innermost around the call */
     struct ferry__scope_member member;
     ferry_capacity_limiter
         *limiter; /* an abandoned job's token, with a reference; or NULL */
-
-    /* The worker's, from taking it to delivering it. */
-    struct ferry__context *context;
-    int result;
-    bool ran;       /* its function has begun */
-    double seconds; /* how long that took */
-    enum ferry__worker_now worker_now;
-    struct ferry__job *passed; /* whom its token has been passed on to; NULL: nobody */
-
-    /* Shared. The worker is written by the loop that puts the job into its slot, or
-     * or by the worker that takes it out of the lane, before its function may begin; a
-     * revocation of what has begun has seen it. */
-    struct ferry__worker *worker;
-    _Atomic int state; /* of enum ferry__job_state */
-    _Atomic double
-        deadline; /* the effective one around the call: minus infinity if cancelled */
-    struct ferry__message done;
+    /* It waits ahead of its token, and a worker has passed it one. */
+    void (*admitted)(struct ferry__job *job);
 };
 
 /* Loop: starts to watch the scopes around the current task, and stops. */

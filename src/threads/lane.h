@@ -13,11 +13,11 @@
 #ifndef FERRY_SRC_THREADS_LANE_H
 #define FERRY_SRC_THREADS_LANE_H
 
+#include "base/line.h"
 #include "threads/job.h"
 
 enum {
-    FERRY__LANE_PLACES = 256, /* arbitrary: 2 KiB; a power of two */
-    FERRY__LINE = 64          /* bytes that processors exchange at once */
+    FERRY__LANE_PLACES = 256 /* arbitrary: 2 KiB; a power of two */
 };
 
 struct ferry__lane {
@@ -26,10 +26,10 @@ struct ferry__lane {
     struct ferry__list behind; /* the loop's alone: those that there is no room for */
     atomic_size_t *gauge;      /* counts all that are in it; may be NULL */
 
-    /* The workers', read by the loop. On a line of its own, wherever the pool lies. */
-    char before[FERRY__LINE];
+    /* The workers', read by the loop. */
+    FERRY__APART(before);
     atomic_size_t first;
-    char after[FERRY__LINE];
+    FERRY__APART(after);
 
     _Atomic(struct ferry__job *) places[FERRY__LANE_PLACES];
 };

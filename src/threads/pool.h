@@ -34,6 +34,7 @@ struct ferry__pool {
     struct ferry__dedicated *dedicated; /* NULL: the run's pool */
 
     /* The loop's. */
+    FERRY__APART(before);
     struct ferry_loop *loop; /* NULL: a dedicated worker's */
     struct ferry__list idle;
     size_t idle_count;
@@ -48,6 +49,7 @@ struct ferry__pool {
     size_t spare_count;
     bool retiring;                                 /* a home's */
     void (*has_retired)(struct ferry__pool *pool); /* NULL: not retiring, or told */
+    FERRY__APART(between);
 
     /* The mutex's. */
     pthread_mutex_t mutex;

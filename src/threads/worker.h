@@ -8,6 +8,7 @@
 #ifndef FERRY_SRC_THREADS_WORKER_H
 #define FERRY_SRC_THREADS_WORKER_H
 
+#include "base/line.h"
 #include "loop/parker.h"
 #include "threads/job.h"
 #include <pthread.h>
@@ -19,14 +20,26 @@ extern struct ferry__job ferry__slot_parked, ferry__slot_gone, ferry__slot_quit;
 #define FERRY__SLOT_QUIT (&ferry__slot_quit)
 
 struct ferry__worker {
+    /* Fixed, but the count. */
     atomic_int
         references; /* the loop's, and the thread's until somebody has joined it */
     struct ferry__pool *pool;
     pthread_t thread; /* written by the thread itself before it is first told of */
 
+    /* The thread's. */
+    struct ferry__job *job;        /* what it runs */
+    bool in_function;              /* the job's function, rather than its on_abandon */
+    bool orphaned;                 /* the run is over: there will be no other job */
+    struct ferry__stamp stamp;     /* since when it runs it; read by any */
+    struct ferry__spin spin;       /* what it has learned of waiting for jobs */
+    struct ferry__message started; /* to the loop: made, and idle */
+    struct ferry__message ended;   /* to the loop: gone */
+
     /* Shared. */
+    FERRY__APART(before);
     _Atomic(struct ferry__job *) slot;
     struct ferry__parker parker;
+    FERRY__APART(after);
 
     /* The loop's. */
     struct ferry__link idle_place;
@@ -40,15 +53,6 @@ struct ferry__worker {
     struct ferry__link place;
     bool is_listed;   /* among its home's workers */
     bool is_detached; /* nobody will join it */
-
-    /* The thread's. */
-    struct ferry__job *job;        /* what it runs */
-    bool in_function;              /* the job's function, rather than its on_abandon */
-    bool orphaned;                 /* the run is over: there will be no other job */
-    struct ferry__stamp stamp;     /* since when it runs it; read by any */
-    struct ferry__spin spin;       /* what it has learned of waiting for jobs */
-    struct ferry__message started; /* to the loop: made, and idle */
-    struct ferry__message ended;   /* to the loop: gone */
 };
 
 /* The thread of a worker. It has one reference to it. */
