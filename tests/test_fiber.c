@@ -1,7 +1,7 @@
 /* Tests of src/fiber: the switch, fibers, stacks, guards, the report of an overflow;
  * and of src/base/fatal. SPDX-License-Identifier: MIT */
 #include "base/fatal.h"
-#include "fiber/fiber.h"
+#include "fiber/switching.h"
 #include "fiber/overflow.h"
 #include "fiber/stack.h"
 #include "fiber/tools.h"

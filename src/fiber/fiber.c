@@ -1,32 +1,29 @@
 /* Fibers: a stack, and the switch between two of them.  SPDX-License-Identifier: MIT */
-#include "fiber/fiber.h"
-#include "fiber/tools.h"
+#include "fiber/switching.h"
 
 /* One thread's own. Initial-exec, because a signal handler reads it: other models may
- * allocate at a thread's first use.
- *
- * A compiler may remember a thread-local's address across a call, and would not
- * expect a call to return in another thread. So nothing here reads it after a
- * switch, and others go through a function that is never inlined. */
+ * allocate at a thread's first use. Who runs in its place is no thread-local, so that a
+ * switch need not look at one. */
 __attribute__((
-    tls_model("initial-exec"))) static _Thread_local struct ferry__fiber *current;
+    tls_model("initial-exec"))) static _Thread_local struct ferry__fiber *adopted;
 
 __attribute__((noinline)) struct ferry__fiber *ferry__fiber_current(void)
 {
-    return current;
+    return adopted ? adopted->running : NULL;
 }
 
 void ferry__fiber_adopt(struct ferry__fiber *fiber)
 {
     fiber->low = fiber->high = NULL;
     ferry__tools_adopt(fiber);
-    fiber->outer = current;
-    current = fiber;
+    fiber->adopted = fiber->running = fiber;
+    fiber->outer = adopted;
+    adopted = fiber;
 }
 
 __attribute__((noinline)) void ferry__fiber_disown(struct ferry__fiber *fiber)
 {
-    current = fiber->outer;
+    adopted = fiber->outer;
 }
 
 /* The first function on a new stack. */
@@ -49,19 +46,9 @@ void ferry__fiber_init(struct ferry__fiber *fiber, char *low, char *high,
     ferry__switch_init(&fiber->point, low, high, begin, fiber);
 }
 
-__attribute__((noinline)) void ferry__fiber_switch(struct ferry__fiber *from,
-                                                   struct ferry__fiber *to)
+void ferry__fiber_exit(struct ferry__fiber *from, struct ferry__fiber *to)
 {
-    current = to;
-    ferry__tools_leave(from, to);
-    ferry__switch(&from->point, &to->point);
-    ferry__tools_arrive(from);
-}
-
-__attribute__((noinline)) void ferry__fiber_exit(struct ferry__fiber *from,
-                                                 struct ferry__fiber *to)
-{
-    current = to;
+    ferry__fiber_note_running(from, to);
     ferry__tools_leave_forever(from, to);
     ferry__switch(&from->point, &to->point);
     __builtin_trap();

@@ -28,7 +28,9 @@ struct ferry__fiber {
     char *low, *high; /* the stack's usable bytes; NULL for a thread's own */
     void (*entry)(void *arg);
     void *arg;
-    struct ferry__fiber *outer; /* of an adopted one: who was current before */
+    struct ferry__fiber *adopted; /* the thread's own, from which it has come to run */
+    struct ferry__fiber *running; /* of an adopted one: who runs in its place */
+    struct ferry__fiber *outer;   /* of an adopted one: who was adopted before */
     struct ferry__fiber_tools tools;
 
     /* The owner's, and never written in here. For the report of an overflow. */
@@ -48,8 +50,7 @@ void ferry__fiber_disown(struct ferry__fiber *fiber);
 void ferry__fiber_init(struct ferry__fiber *fiber, char *low, char *high,
                        void (*entry)(void *arg), void *arg);
 
-/* Suspends `from`, the running one, and goes on with `to`. */
-void ferry__fiber_switch(struct ferry__fiber *from, struct ferry__fiber *to);
+/* ferry__fiber_switch is in fiber/switching.h. */
 
 /* The last switch of `from`: it is never resumed. */
 _Noreturn void ferry__fiber_exit(struct ferry__fiber *from, struct ferry__fiber *to);

@@ -8,7 +8,7 @@
  *
  * All are always_inline: in the middle of `leave` the thread sanitizer changes its
  * stack of calls, so it may be entered and left only together with
- * ferry__fiber_switch itself. */
+ * the function that switches. */
 #ifndef FERRY_SRC_FIBER_TOOLS_H
 #define FERRY_SRC_FIBER_TOOLS_H
 

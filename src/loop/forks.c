@@ -9,13 +9,13 @@
 #include <stddef.h>
 
 static _Atomic(ferry__forget_fn *) watcher;
-static unsigned long forks; /* written in a child that has one thread */
+unsigned long ferry__fork_count; /* written in a child that has one thread */
 
 static void in_child(void)
 {
     /* relaxed: a function's address, and the fork comes between. */
     ferry__forget_fn *forget = atomic_load_explicit(&watcher, memory_order_relaxed);
-    forks++;
+    ferry__fork_count++;
     if (forget) forget();
 }
 
@@ -27,9 +27,4 @@ __attribute__((constructor)) static void watch(void)
 void ferry__forks_watch(ferry__forget_fn *forget)
 {
     atomic_store_explicit(&watcher, forget, memory_order_relaxed);
-}
-
-unsigned long ferry__forks(void)
-{
-    return forks;
 }

@@ -13,6 +13,11 @@ typedef void ferry__forget_fn(void);
 void ferry__forks_watch(ferry__forget_fn *forget);
 
 /* How many forks this process is away from the one that loaded ferry. */
-unsigned long ferry__forks(void);
+extern unsigned long ferry__fork_count;
+
+static inline unsigned long ferry__forks(void)
+{
+    return ferry__fork_count;
+}
 
 #endif

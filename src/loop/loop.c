@@ -56,7 +56,7 @@ ferry__loop_swap_current(struct ferry_loop *loop)
 
 /* Counts a step. True: the turn is over. A child forked in a callback must not go on
  * with its parent's loop: it would take the parent's wakes. */
-static bool step(struct turn *turn)
+static inline bool step(struct turn *turn)
 {
     ferry__token_check_process(turn->loop->token, "a call");
     if (++turn->steps >= TURN_STEPS) return true;

@@ -38,11 +38,6 @@ void ferry_token_unref(ferry_token *token)
     free(token);
 }
 
-bool ferry__token_is_of_this_process(const ferry_token *token)
-{
-    return token->generation == ferry__forks();
-}
-
 bool ferry__token_push(ferry_token *token, struct ferry__message *message)
 {
     return ferry__token_is_of_this_process(token) &&
@@ -61,11 +56,9 @@ double ferry__token_now(ferry_token *token)
     return atomic_load_explicit(&token->virtual_now, memory_order_relaxed);
 }
 
-void ferry__token_check_process(const ferry_token *token, const char *what)
+void ferry__token_abort_in_child(const char *what)
 {
-    if (!ferry__token_is_of_this_process(token))
-        ferry__fatal(
-            "a forked child returned from %s of its parent's: end it with _exit or "
-            "exec",
-            what);
+    ferry__fatal("a forked child returned from %s of its parent's: end it with _exit or "
+                 "exec",
+                 what);
 }

@@ -8,6 +8,7 @@
 #define FERRY_SRC_LOOP_TOKEN_H
 
 #include "base/line.h"
+#include "loop/forks.h"
 #include "loop/gauges.h"
 #include "loop/inbox.h"
 #include "loop/spin.h"
@@ -42,12 +43,21 @@ bool ferry__token_is_closed(ferry_token *token);
 
 /* False: it is of a loop that runs in this forked child's parent only, and nothing comes
  * from there. */
-bool ferry__token_is_of_this_process(const ferry_token *token);
+static inline bool ferry__token_is_of_this_process(const ferry_token *token)
+{
+    return token->generation == ferry__forks();
+}
+
 double ferry__token_now(ferry_token *token);
+
+_Noreturn void ferry__token_abort_in_child(const char *what);
 
 /* A forked child has come back from `what` of a loop that runs in its parent only, and
  * there is nowhere to go on: says so and aborts. Nothing in the process that made the
  * token. */
-void ferry__token_check_process(const ferry_token *token, const char *what);
+static inline void ferry__token_check_process(const ferry_token *token, const char *what)
+{
+    if (!ferry__token_is_of_this_process(token)) ferry__token_abort_in_child(what);
+}
 
 #endif

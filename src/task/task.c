@@ -2,6 +2,7 @@
 #include "task/task.h"
 
 #include "base/fatal.h"
+#include "fiber/switching.h"
 #include <ferry/task_group.h>
 #include <stdio.h>
 #include <string.h>
@@ -135,20 +136,18 @@ static struct ferry__task *lay_out(struct ferry__stack stack,
     const char *name = carve_name(&stack, options ? options->name : NULL);
     struct ferry_cancel_scope *own =
         spec->own_scope ? carve(&stack, sizeof(struct ferry_cancel_scope)) : NULL;
-    struct ferry__task *task = carve(&stack, sizeof *task);
-    *task = (struct ferry__task){
-        .ready.run = resume,
-        .fn = spec->fn,
-        .arg = spec->arg,
-        .destroy = options ? options->destroy : NULL,
-        .starter = spec->starter,
-        .own = own,
-        .member.cancelled = ferry__task_deliver_cancel,
-        .context = spec->context,
-        .stack = stack,
-        .ended = spec->ended,
-        .owner = spec->owner,
-    };
+    struct ferry__task *task = carve(&stack, sizeof *task); /* all zero */
+    task->ready.run = resume;
+    task->fn = spec->fn;
+    task->arg = spec->arg;
+    task->destroy = options ? options->destroy : NULL;
+    task->starter = spec->starter;
+    task->own = own;
+    task->member.cancelled = ferry__task_deliver_cancel;
+    task->context = spec->context;
+    task->stack = stack;
+    task->ended = spec->ended;
+    task->owner = spec->owner;
     ferry__fiber_init(&task->fiber, stack.low, stack.high, run, task);
     task->fiber.name = name;
     task->fiber.family = spec->family;

@@ -1,6 +1,7 @@
 /* The one way to wait, and its simplest users.  SPDX-License-Identifier: MIT */
 #include "task/task.h"
 
+#include "fiber/switching.h"
 #include <errno.h>
 #include <ferry/run.h>
 
@@ -11,14 +12,20 @@ static bool aborts(struct ferry__wait *wait)
            wait->abort(wait);
 }
 
-int ferry__wait(struct ferry__wait *wait)
+/* Part of its callers, so that few returns follow the switch. */
+static inline __attribute__((always_inline)) int suspend(struct ferry__task *task,
+                                                         struct ferry__wait *wait)
 {
-    struct ferry__task *task = wait->task;
     task->wait = wait;
     if (aborts(wait)) ferry__wake(wait, -ECANCELED);
     ferry__fiber_switch(&task->fiber, &task->tasks->loop.host_stack);
     task->wait = NULL;
     return wait->result;
+}
+
+int ferry__wait(struct ferry__wait *wait)
+{
+    return suspend(wait->task, wait);
 }
 
 void ferry__wake(struct ferry__wait *wait, int result)
@@ -35,11 +42,16 @@ void ferry__task_deliver_cancel(struct ferry__scope_member *member)
     if (task->wait && aborts(task->wait)) ferry__wake(task->wait, -ECANCELED);
 }
 
-void ferry__yield(struct ferry__task *task)
+static inline __attribute__((always_inline)) void yield(struct ferry__task *task)
 {
     struct ferry__wait wait = ferry__wait_for(task, NULL);
     ferry__wake(&wait, 0);
-    ferry__wait(&wait);
+    suspend(task, &wait);
+}
+
+void ferry__yield(struct ferry__task *task)
+{
+    yield(task);
 }
 
 int ferry_checkpoint(void)
@@ -48,7 +60,7 @@ int ferry_checkpoint(void)
     int rc = ferry__task_here(&task);
     if (rc < 0) return rc;
     bool cancelled = ferry__task_is_cancelled(task);
-    ferry__yield(task);
+    yield(task);
     return cancelled || ferry__task_is_cancelled(task) ? -ECANCELED : 0;
 }
 
