@@ -135,17 +135,17 @@ int ferry__group_check(const ferry_task_group *group)
     return ferry__tasks_current() ? FERRY_E_CLOSED : FERRY_E_NO_LOOP;
 }
 
-static int spawn(ferry_task_group *group, struct ferry__task_spec spec,
+static int spawn(ferry_task_group *group, struct ferry__task_spec *spec,
                  struct ferry__task **child)
 {
-    int rc = spec.fn ? ferry__group_check(group) : FERRY_E_INVALID;
+    int rc = spec->fn ? ferry__group_check(group) : FERRY_E_INVALID;
     if (rc < 0) return rc;
-    spec.scope = &group->scope;
-    spec.ended = child_ended;
-    spec.owner = group;
-    spec.context = ferry__context_snapshot();
-    rc = ferry__task_spawn(group->scope.tasks, &spec, child);
-    if (rc < 0) ferry__context_unref(spec.context);
+    spec->scope = &group->scope;
+    spec->ended = child_ended;
+    spec->owner = group;
+    spec->context = ferry__context_snapshot();
+    rc = ferry__task_spawn(group->scope.tasks, spec, child);
+    if (rc < 0) ferry__context_unref(spec->context);
     else ferry__group_add(group, &(*child)->sibling);
     return rc;
 }
@@ -162,7 +162,7 @@ int ferry_task_group_start_soon(ferry_task_group *group, ferry_fn *fn, void *arg
 {
     struct ferry__task_spec spec = {.fn = fn, .arg = arg, .options = options};
     struct ferry__task *child;
-    int rc = spawn(group, spec, &child);
+    int rc = spawn(group, &spec, &child);
     return rc < 0 ? refuse(&spec, rc) : 0;
 }
 
@@ -192,7 +192,7 @@ static int start(struct ferry__task *task, ferry_task_group *group,
     struct group_starter starter = {.starter.told = told,
                                     .wait = ferry__wait_for(task, give_up)};
     spec->starter = &starter.starter;
-    int rc = spawn(group, *spec, &starter.child);
+    int rc = spawn(group, spec, &starter.child);
     if (rc < 0) return refuse(spec, rc);
     rc = ferry__wait(&starter.wait);
     if (rc >= 0 && value) *value = starter.value;

@@ -13,7 +13,8 @@ static double effective(const struct ferry_cancel_scope *scope)
 {
     if (scope->cancel_called) return -INFINITY;
     bool open_above = scope->parent && !scope->shield;
-    return fmin(scope->deadline, open_above ? scope->parent->effective : INFINITY);
+    double above = open_above ? scope->parent->effective : INFINITY;
+    return scope->deadline < above ? scope->deadline : above;
 }
 
 void ferry__scope_add(struct ferry_cancel_scope *scope,
@@ -124,7 +125,8 @@ static void deadline_passed(struct ferry__timer *timer)
 
 static bool is_due(const ferry_cancel_scope *scope)
 {
-    return scope->deadline <= ferry__loop_now(&scope->tasks->loop);
+    return scope->deadline != INFINITY &&
+           scope->deadline <= ferry__loop_now(&scope->tasks->loop);
 }
 
 static void arm(struct ferry_cancel_scope *scope)
