@@ -133,6 +133,52 @@ PLAIN_TEST(same_place, "spin: not on the processor on which the answer is to be 
     return 0;
 }
 
+PLAIN_TEST(keeps_away,
+           "spin: a worker moves away from its loop, now and then, and has its "
+           "mask again")
+{
+    struct ferry__spin spin = {.trust = 1};
+    struct ferry__spinners spinners = adaptive(2);
+    cpu_set_t before, after;
+    double moved = 0;
+    CHECK_EQ_INT(sched_getaffinity(0, sizeof before, &before), 0);
+    do ferry__spin_loop_is_here(&spinners); /* until it is not moved in between */
+    while (spinners.loop_processor != sched_getcpu() + 1);
+    ferry__spin_keep_away(&moved, &spin, &spinners);
+    CHECK_EQ_INT(sched_getaffinity(0, sizeof after, &after), 0);
+    CHECK(CPU_EQUAL(&before, &after));
+    double first = moved = moved == 0 ? ferry__real_now() + 1 : moved + 1;
+    ferry__spin_loop_is_here(&spinners);
+    ferry__spin_keep_away(&moved, &spin, &spinners);
+    CHECK(moved == first); /* not again so soon */
+    moved = spin.trust = 0;
+    ferry__spin_loop_is_here(&spinners);
+    ferry__spin_keep_away(&moved, &spin, &spinners);
+    CHECK(moved == 0); /* nor where nothing is expected */
+    return 0;
+}
+
+static int count_processors(void *arg)
+{
+    (void)arg;
+    return ferry__processors();
+}
+
+static int jobs_on_all(void *arg)
+{
+    int processors = *(int *)arg;
+    for (int i = 0; i < 2000; i++)
+        CHECK_EQ_INT(ferry_to_thread_run_sync(count_processors, NULL, NULL), processors);
+    return 0;
+}
+
+PLAIN_TEST(never_narrowed, "spin: each job may use all the processors that there are")
+{
+    int processors = ferry__processors();
+    CHECK_EQ_RC(ferry_run(jobs_on_all, &processors, NULL), 0);
+    return 0;
+}
+
 PLAIN_TEST(one_processor, "spin: with one processor only where it is forced")
 {
     struct ferry__spinners spinners = {0};

@@ -78,7 +78,23 @@ int ferry__processor_here(void)
     return sched_getcpu();
 }
 
+void ferry__processor_leave(void)
+{
+    cpu_set_t allowed, others;
+    int here = sched_getcpu();
+    if (here < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    others = allowed;
+    CPU_CLR((size_t)here, &others);
+    if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0)
+        return;
+    (void)sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
 #else
+
+void ferry__processor_leave(void)
+{
+}
 
 static int count_allowed(void)
 {

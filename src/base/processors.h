@@ -10,4 +10,8 @@ int ferry__processors(void);
  * nothing where the C library has registered a restartable sequence. */
 int ferry__processor_here(void);
 
+/* Moves the calling thread away from the one that it runs on, if it may use another: its
+ * mask is narrowed for as long as that takes, and then is what it was. */
+void ferry__processor_leave(void);
+
 #endif

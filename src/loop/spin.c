@@ -159,6 +159,24 @@ void ferry__spin_end(struct ferry__spinning *spinning, bool came)
     else spinning->spin->began = spinning->began; /* the sleep is of the same wait */
 }
 
+/* ---- keeping away ---- */
+
+/* Arbitrary: a move costs some ten microseconds, so one part in a hundred at most; and
+ * what the system makes of it is worth a try each time. */
+#define BETWEEN_MOVES 2e-3
+
+void ferry__spin_keep_away(double *moved, const struct ferry__spin *spin,
+                           const struct ferry__spinners *spinners)
+{
+    if (spinners->how != FERRY_SPIN_ADAPTIVE || spin->trust <= 0) return;
+    int loop = atomic_load_explicit(&spinners->loop_processor, memory_order_relaxed);
+    if (loop != ferry__processor_here() + 1) return;
+    double now = ferry__real_now();
+    if (now - *moved < BETWEEN_MOVES) return;
+    *moved = now;
+    ferry__processor_leave();
+}
+
 /* ---- threads that wait for an answer of the loop's ---- */
 
 static _Thread_local struct ferry__spin own;
@@ -180,9 +198,11 @@ static bool look_for_unpark(struct ferry__parker *parker, struct ferry__spin *sp
     return came;
 }
 
-void ferry__park_for_loop(struct ferry__parker *parker, struct ferry__spinners *spinners)
+void ferry__park_for_loop(struct ferry__parker *parker, struct ferry__spinners *spinners,
+                          double *moved)
 {
     struct ferry__spin *spin = own_spin();
+    if (moved) ferry__spin_keep_away(moved, spin, spinners);
     bool came = spinners->how != FERRY_SPIN_NEVER &&
                 look_for_unpark(parker, spin, spinners);
     if (came) {

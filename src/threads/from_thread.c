@@ -127,7 +127,8 @@ static int await_answer(ferry_token *token, struct ferry__call *call)
         ferry__context_unref(call->context);
         return FERRY_E_RUN_FINISHED;
     }
-    ferry__park_for_loop(&call->parker, &token->spinners);
+    ferry__park_for_loop(&call->parker, &token->spinners,
+                         call->worker ? &call->worker->moved : NULL);
     return call->result;
 }
 

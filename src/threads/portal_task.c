@@ -244,7 +244,7 @@ static int ask(struct ferry__portal_task *task, struct ferry__asker *asker)
     ferry__parker_init(&asker->parker);
     task->asker = asker;
     int rc = push(task);
-    if (rc == 0) ferry__park_for_loop(&asker->parker, &task->future.token->spinners);
+    if (rc == 0) ferry__park_for_loop(&asker->parker, &task->future.token->spinners, NULL);
     ferry__parker_destroy(&asker->parker);
     return rc;
 }

@@ -91,6 +91,7 @@ static bool look_for_job(struct ferry__worker *worker)
 {
     struct ferry__spinning spinning;
     bool came;
+    ferry__spin_keep_away(&worker->moved, &worker->spin, &worker->pool->token->spinners);
     if (!ferry__spin_in_thread(&spinning, &worker->spin, &worker->pool->token->spinners))
         return false;
     /* relaxed: the exchange in look_into_slot follows. */
