@@ -52,3 +52,16 @@ PLAIN_TEST(virtual_time, "T20 demand: where time is virtual it is never met")
     CHECK(!ferry__demand_is_met(&demand, 40, 1));
     return 0;
 }
+
+PLAIN_TEST(quiet, "T20 demand: a loop is left asleep while all processors are kept busy")
+{
+    struct ferry__demand demand;
+    ferry__demand_init(&demand, 2);
+    CHECK(ferry__demand_quiet(&demand, 2, 64) == 0); /* not known to be short */
+    learn(&demand, 10e-6, 300);
+    CHECK(ferry__demand_quiet(&demand, 1, 64) == 0);
+    CHECK_BETWEEN(ferry__demand_quiet(&demand, 2, 64), 100e-6, 200e-6);
+    CHECK_BETWEEN(ferry__demand_quiet(&demand, 2, 100000), 100e-6, 500e-6);
+    CHECK(ferry__demand_quiet(&demand, 2, 1) == 0); /* is not worth it */
+    return 0;
+}

@@ -57,6 +57,29 @@ PLAIN_TEST(wakes, "F21: exactly the push that finds the loop asleep wakes it")
     return 0;
 }
 
+PLAIN_TEST(quiet,
+           "F21: a quiet push leaves a loop asleep, the next one wakes it, and both "
+           "are taken")
+{
+    struct item items[3] = {0};
+    token = ferry__token_new(no_time);
+    CHECK(ferry__inbox_sleep(&token->inbox));
+    CHECK(ferry__token_push_quietly(token, &items[0].message));
+    CHECK(ferry__token_push_quietly(token, &items[1].message));
+    CHECK(!is_readable());
+    CHECK(!ferry__inbox_is_empty(&token->inbox));
+    CHECK(ferry__token_push(token, &items[2].message));
+    CHECK(is_readable());
+    struct ferry__message *message = ferry__inbox_take(&token->inbox);
+    for (int i = 0; i < 3; i++, message = message->next)
+        CHECK_EQ_PTR(message, &items[i].message);
+    CHECK_EQ_PTR(message, NULL);
+    ferry__inbox_close(&token->inbox);
+    CHECK(!ferry__token_push_quietly(token, &items[0].message));
+    ferry_token_unref(token);
+    return 0;
+}
+
 PLAIN_TEST(
     closed,
     "F7 F21: what lands before the close is found by it, what comes later refused")

@@ -20,7 +20,10 @@ PLAIN_TEST(order, "T1 lane: first in, first out, and more than there is room for
     int count = 3 * FERRY__LANE_PLACES, half = FERRY__LANE_PLACES / 2;
     for (int i = 0; i < count; i++) ferry__lane_put(&lane, &jobs[i]);
     CHECK_EQ_INT(gauge, count);
-    check_taken(&lane, jobs, 0, half);
+    check_taken(&lane, jobs, 0, half - 1);
+    ferry__lane_move_up(&lane);
+    CHECK_EQ_PTR(lane.behind.first, &jobs[FERRY__LANE_PLACES].place); /* not yet */
+    check_taken(&lane, jobs, half - 1, half);
     ferry__lane_move_up(&lane);
     check_taken(&lane, jobs, half, half + FERRY__LANE_PLACES);
     CHECK_EQ_PTR(ferry__lane_take(&lane), NULL); /* until the loop has seen to it */

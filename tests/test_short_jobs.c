@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <ferry.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 static int nothing(void *arg)
@@ -114,6 +115,53 @@ LOOP_TEST(called_back, "T33 T20: nor by one whose worker waits for the loop")
     LOOP_UNTIL(stats().borrowed_tokens == 2);
     CHECK_EQ_RC(ferry_to_thread_run_sync(open_gate, &gate, NULL), 0);
     CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    return 0;
+}
+
+/* ---- a loop that is left asleep ---- */
+
+static int work(void *arg)
+{
+    (void)arg;
+    for (volatile int i = 0; i < 10000; i++) continue;
+    return 0;
+}
+
+static int call_work(void *event)
+{
+    CHECK_EQ_RC(ferry_to_thread_run_sync(work, NULL, NULL), 0);
+    return event ? ferry_event_set(event) : 0;
+}
+
+/* On one processor one worker keeps it busy, and need not wake the loop after each job. */
+static int leave_asleep(void *arg)
+{
+    (void)arg;
+    struct gate gate = GATE_INIT;
+    ferry_event second = {0};
+    ferry_task_group group = {0};
+    for (int i = 0; i < 300; i++) CHECK_EQ_RC(call_work(NULL), 0);
+    set_total(1);
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(&group, call_work, NULL, NULL));
+    CHECK_OK(ferry_task_group_start_soon(&group, call_work, &second, NULL));
+    CHECK_OK(ferry_task_group_start_soon(&group, call_gate, &gate, NULL));
+    for (int i = 0; i < 100; i++)
+        CHECK_OK(ferry_task_group_start_soon(&group, call_work, NULL, NULL));
+    CHECK_EQ_RC(ferry_event_wait(&second), 0);
+    gate_open(&gate);
+    return ferry_task_group_exit(&group, 0);
+}
+
+BACKEND_TEST(left_asleep,
+             "T1 T20: jobs that end before one that blocks are heard of while "
+             "it does")
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)sched_getcpu(), &set);
+    CHECK_EQ_INT(sched_setaffinity(0, sizeof set, &set), 0);
+    CHECK_EQ_RC(test_run(leave_asleep, NULL, NULL), 0);
     return 0;
 }
 

@@ -105,6 +105,19 @@ PLAIN_TEST(few, "spin: of threads, one less than there are processors")
     return 0;
 }
 
+PLAIN_TEST(busy, "spin: not where as many threads as there are processors use them")
+{
+    struct ferry__spin spin = {0};
+    struct ferry__spinners spinners = adaptive(2);
+    struct ferry__spinning spinning;
+    ferry__spin_note_working(&spinners, 1);
+    CHECK(ferry__spin_in_loop(&spinning, &spin, &spinners));
+    ferry__spin_note_working(&spinners, 2);
+    CHECK(!ferry__spin_in_loop(&spinning, &spin, &spinners));
+    CHECK(!ferry__spin_in_thread(&spinning, &spin, &spinners));
+    return 0;
+}
+
 static void stay_here(void)
 {
     cpu_set_t set;

@@ -82,12 +82,25 @@ void ferry__spin_woken(struct ferry__spin *spin, double woken)
 
 /* ---- one wait ---- */
 
+/* Among those that work is, as far as the loop knows, whoever asks. */
+static bool leaves_room(const struct ferry__spinners *spinners)
+{
+    return atomic_load_explicit(&spinners->working, memory_order_relaxed) <=
+           (size_t)spinners->most;
+}
+
 static void note_processor(atomic_int *place)
 {
     int here = ferry__processor_here() + 1;
     /* relaxed, here and wherever it is read: a hint. */
     if (atomic_load_explicit(place, memory_order_relaxed) != here)
         atomic_store_explicit(place, here, memory_order_relaxed);
+}
+
+void ferry__spin_note_working(struct ferry__spinners *spinners, size_t threads)
+{
+    if (atomic_load_explicit(&spinners->working, memory_order_relaxed) != threads)
+        atomic_store_explicit(&spinners->working, threads, memory_order_relaxed);
 }
 
 void ferry__spin_loop_is_here(struct ferry__spinners *spinners)
@@ -112,7 +125,8 @@ static bool begin(struct ferry__spinning *spinning, struct ferry__spin *spin,
 {
     *spinning = (struct ferry__spinning){
         .spin = spin, .spinners = spinners, .partner = partner};
-    return ferry__spin_pays(spin, spinners) && partner_is_elsewhere(spinning);
+    return ferry__spin_pays(spin, spinners) && leaves_room(spinners) &&
+           partner_is_elsewhere(spinning);
 }
 
 bool ferry__spin_in_loop(struct ferry__spinning *spinning, struct ferry__spin *spin,
@@ -169,6 +183,7 @@ void ferry__spin_keep_away(double *moved, const struct ferry__spin *spin,
                            const struct ferry__spinners *spinners)
 {
     if (spinners->how != FERRY_SPIN_ADAPTIVE || spin->trust <= 0) return;
+    if (!leaves_room(spinners)) return;
     int loop = atomic_load_explicit(&spinners->loop_processor, memory_order_relaxed);
     if (loop != ferry__processor_here() + 1) return;
     double now = ferry__real_now();

@@ -9,8 +9,9 @@
  * Waits that were slept through count as well, since whoever wakes a sleeper says when.
  *
  * Never with one processor, where the answer cannot come while somebody looks for it;
- * nor when whoever is to answer was last seen on the same processor. At most one thread
- * less than there are processors does it for each loop, and the loop itself.
+ * nor when whoever is to answer was last seen on the same processor, or as many threads
+ * as there are processors are known to use them. At most one thread less than there are
+ * processors does it for each loop, and the loop itself.
  *
  * The system likes to put two threads that wake each other on one processor, and leaves
  * them there while others are busy: then each trip takes two switches. A worker that
@@ -38,8 +39,10 @@ struct ferry__spinners {
     int how;                                     /* FERRY_SPIN_NEVER, ...; fixed */
     int most;                                    /* threads besides the loop; fixed */
     atomic_int loop_processor, thread_processor; /* where last seen, +1; 0: nowhere */
+    atomic_size_t
+        working; /* threads known to use a processor each; the loop writes it */
     FERRY__APART(before);
-    atomic_int count; /* of threads */
+    atomic_int count; /* of threads that spin */
 };
 
 /* Decides what FERRY_SPIN_DEFAULT means, and asks the environment. */
@@ -93,6 +96,9 @@ bool ferry__spin_pays(const struct ferry__spin *spin,
  * on the real clock; if that is before the sleep, it ended by itself. */
 void ferry__spin_sleep(struct ferry__spin *spin);
 void ferry__spin_woken(struct ferry__spin *spin, double woken);
+
+/* The loop: so many threads are known to use a processor each. */
+void ferry__spin_note_working(struct ferry__spinners *spinners, size_t threads);
 
 /* Where the loop and its threads are, for each other. */
 void ferry__spin_loop_is_here(struct ferry__spinners *spinners);

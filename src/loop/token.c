@@ -44,6 +44,12 @@ bool ferry__token_push(ferry_token *token, struct ferry__message *message)
            ferry__inbox_push(&token->inbox, message);
 }
 
+bool ferry__token_push_quietly(ferry_token *token, struct ferry__message *message)
+{
+    return ferry__token_is_of_this_process(token) &&
+           ferry__inbox_push_quietly(&token->inbox, message);
+}
+
 bool ferry__token_is_closed(ferry_token *token)
 {
     return !ferry__token_is_of_this_process(token) ||

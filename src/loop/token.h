@@ -39,6 +39,9 @@ ferry_token *ferry__token_new(double (*now)(void));
 /* Any thread that holds the token. False: the run has finished; the message is the
  * caller's. */
 bool ferry__token_push(ferry_token *token, struct ferry__message *message);
+
+/* The same with ferry__inbox_push_quietly. */
+bool ferry__token_push_quietly(ferry_token *token, struct ferry__message *message);
 bool ferry__token_is_closed(ferry_token *token);
 
 /* False: it is of a loop that runs in this forked child's parent only, and nothing comes

@@ -24,11 +24,27 @@ void ferry__demand_learn(struct ferry__demand *demand, double seconds)
     else demand->job += FORGOTTEN * (seconds - demand->job);
 }
 
+bool ferry__demand_is_short(const struct ferry__demand *demand)
+{
+    return demand->processors > 0 && demand->job <= SHORT_SECONDS;
+}
+
+#define LEAST_QUIET 5e-6
+#define MOST_QUIET 300e-6
+
+double ferry__demand_quiet(const struct ferry__demand *demand, size_t workers,
+                           size_t jobs)
+{
+    if (workers < (size_t)demand->processors || !ferry__demand_is_short(demand))
+        return 0;
+    double seconds = (double)jobs * demand->job / 2 / demand->processors;
+    return seconds < LEAST_QUIET ? 0 : seconds < MOST_QUIET ? seconds : MOST_QUIET;
+}
+
 bool ferry__demand_is_met(const struct ferry__demand *demand, size_t workers,
                           size_t jobs)
 {
-    if (demand->processors == 0 || workers == 0 || demand->job > SHORT_SECONDS)
-        return false;
+    if (workers == 0 || !ferry__demand_is_short(demand)) return false;
     return workers >= (size_t)demand->processors ||
            (double)jobs * demand->job < WAKE_SECONDS;
 }

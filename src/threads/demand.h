@@ -10,6 +10,10 @@
  * that were held back wait behind it, for a millisecond: where no job has ended in that
  * time they all get workers, and jobs count as long again.
  *
+ * While they keep all processors busy the loop sleeps, and to wake it costs the worker that
+ * does it more than a short job: so workers that have another job in hand leave it asleep
+ * until about half of what there is has been done, or a tenth of a millisecond has passed.
+ *
  * All of it is the loop's. Where time is virtual nothing is held back. */
 #ifndef FERRY_SRC_THREADS_DEMAND_H
 #define FERRY_SRC_THREADS_DEMAND_H
@@ -30,6 +34,14 @@ void ferry__demand_learn(struct ferry__demand *demand, double seconds);
 /* Whether so many workers are enough for so many jobs. */
 bool ferry__demand_is_met(const struct ferry__demand *demand, size_t workers,
                           size_t jobs);
+
+/* Whether jobs have been short lately: who does them uses a processor. */
+bool ferry__demand_is_short(const struct ferry__demand *demand);
+
+/* How long so many workers may leave a loop asleep that so many jobs keep waiting; 0: not
+ * at all. */
+double ferry__demand_quiet(const struct ferry__demand *demand, size_t workers,
+                           size_t jobs);
 
 /* How long jobs may be held back while none ends. */
 #define FERRY__HELD_BACK_SECONDS 1e-3

@@ -10,8 +10,9 @@ static _Atomic(struct ferry__job *) *place(struct ferry__lane *lane, size_t numb
 static bool put(struct ferry__lane *lane, struct ferry__job *job)
 {
     size_t end = atomic_load_explicit(&lane->end, memory_order_relaxed);
-    size_t first = atomic_load_explicit(&lane->first, memory_order_relaxed);
-    if (end - first == FERRY__LANE_PLACES) return false;
+    if (end - lane->first_seen == FERRY__LANE_PLACES)
+        lane->first_seen = atomic_load_explicit(&lane->first, memory_order_relaxed);
+    if (end - lane->first_seen == FERRY__LANE_PLACES) return false;
     /* acquire: pairs with the exchange in ferry__lane_take, which emptied it. */
     if (atomic_load_explicit(place(lane, end), memory_order_acquire)) return false;
     job->lane_place = end;
@@ -43,8 +44,17 @@ static void leave_list(struct ferry__lane *lane, struct ferry__job *job)
     ferry__list_remove(&lane->behind, &job->place);
 }
 
+/* Not one by one: each look at what the workers have taken fetches it from them. */
+static bool has_much_room(const struct ferry__lane *lane)
+{
+    size_t end = atomic_load_explicit(&lane->end, memory_order_relaxed);
+    size_t first = atomic_load_explicit(&lane->first, memory_order_relaxed);
+    return end - first <= FERRY__LANE_PLACES / 2;
+}
+
 void ferry__lane_move_up(struct ferry__lane *lane)
 {
+    if (ferry__list_is_empty(&lane->behind) || !has_much_room(lane)) return;
     while (!ferry__list_is_empty(&lane->behind)) {
         struct ferry__job *job = ferry__container_of(lane->behind.first,
                                                      struct ferry__job, place);

@@ -23,7 +23,8 @@ enum {
 struct ferry__lane {
     /* The loop's, read by any. */
     atomic_size_t end;
-    struct ferry__list behind; /* the loop's alone: those that there is no room for */
+    size_t first_seen;         /* the loop's alone: what `first` was not long ago */
+    struct ferry__list behind; /* and those that there is no room for */
     atomic_size_t *gauge;      /* counts all that are in it; may be NULL */
 
     /* The workers', read by the loop. */
@@ -42,7 +43,7 @@ void ferry__lane_put(struct ferry__lane *lane, struct ferry__job *job);
 /* Loop. False: a worker has it, or it never was there. */
 bool ferry__lane_take_back(struct ferry__lane *lane, struct ferry__job *job);
 
-/* Loop. Moves up what there is room for by now. */
+/* Loop. Moves up what there is room for by now, if that is much. */
 void ferry__lane_move_up(struct ferry__lane *lane);
 
 /* Any thread. The oldest; NULL: there is none. */

@@ -121,10 +121,23 @@ static size_t busy(const struct ferry__pool *pool)
     return all > others ? all - others : 0;
 }
 
-static bool is_manned(const struct ferry__pool *pool)
+static void begin_watch(struct ferry__pool *pool);
+
+static void set_quiet(struct ferry__pool *pool, double seconds)
 {
-    return ferry__demand_is_met(&pool->demand, busy(pool),
-                                ferry__gauge(&gauges(pool)->jobs) + pool->offered);
+    if (seconds > 0) begin_watch(pool);
+    if (atomic_load_explicit(&pool->quiet, memory_order_relaxed) != seconds)
+        atomic_store_explicit(&pool->quiet, seconds, memory_order_relaxed);
+}
+
+static bool is_manned(struct ferry__pool *pool)
+{
+    size_t workers = busy(pool),
+           jobs = ferry__gauge(&gauges(pool)->jobs) + pool->offered;
+    ferry__spin_note_working(&pool->token->spinners,
+                             ferry__demand_is_short(&pool->demand) ? workers : 0);
+    set_quiet(pool, ferry__demand_quiet(&pool->demand, workers, jobs));
+    return ferry__demand_is_met(&pool->demand, workers, jobs);
 }
 
 static void set_lacking(struct ferry__pool *pool, bool lacking)
@@ -180,11 +193,19 @@ static void end_watch(struct ferry__pool *pool)
     pool->watching = false;
 }
 
+/* Whether anybody relies on jobs to end soon. */
+static bool is_watched(const struct ferry__pool *pool)
+{
+    return !ferry__lane_is_empty(&pool->lane) ||
+           atomic_load_explicit(&pool->quiet, memory_order_relaxed) > 0;
+}
+
 static void watch(struct ferry__timer *timer)
 {
     struct ferry__pool *pool = ferry__container_of(timer, struct ferry__pool, watch);
     pool->watching = false;
-    if (ferry__lane_is_empty(&pool->lane)) return;
+    if (ferry__gauge(&gauges(pool)->jobs) == 0) set_quiet(pool, 0);
+    if (!is_watched(pool)) return;
     if (pool->ended_jobs == pool->ended_before) stall(pool);
     else begin_watch(pool);
 }
@@ -228,6 +249,7 @@ void ferry__pool_offer(struct ferry__pool *pool, struct ferry__job *job)
     job->pool = pool;
     pool->offered++;
     ferry__lane_put(&pool->ahead, job);
+    (void)is_manned(pool); /* there is more to do while the loop is asleep */
 }
 
 bool ferry__pool_withdraw_offer(struct ferry__pool *pool, struct ferry__job *job)

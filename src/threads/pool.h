@@ -61,6 +61,7 @@ struct ferry__pool {
     bool closing;
 
     atomic_size_t size;      /* its workers */
+    _Atomic double quiet;    /* seconds for which they may leave the loop asleep */
     atomic_bool lacking;     /* what is in the lane wants more than there are */
     struct ferry__lane lane; /* of jobs for which no worker was idle, or wanted */
 

@@ -185,6 +185,26 @@ static struct ferry__job *pass_token(struct ferry__worker *worker,
     return job->passed;
 }
 
+/* Whether a loop that is asleep may sleep on: another job is in hand, whose end will tell
+ * it, and it has not been kept waiting for long. */
+static bool stays_quiet(struct ferry__worker *worker, bool has_next)
+{
+    double most = atomic_load_explicit(&worker->pool->quiet, memory_order_relaxed);
+    if (worker->quiet_since == 0) worker->quiet_since = worker->ended_at;
+    bool quiet = has_next && worker->ended_at - worker->quiet_since < most;
+    if (!quiet) worker->quiet_since = 0;
+    return quiet;
+}
+
+static bool push_done(struct ferry__worker *worker, struct ferry__job *job,
+                      bool has_next)
+{
+    ferry_token *token = worker->pool->token;
+    job->done.deliver = ferry__pool_job_done;
+    return stays_quiet(worker, has_next) ? ferry__token_push_quietly(token, &job->done)
+                                         : ferry__token_push(token, &job->done);
+}
+
 /* The job has been settled; delivers it. The worker's next job is taken before, so that
  * the loop knows whether the worker is idle as soon as it knows the result; it runs
  * after. */
@@ -196,8 +216,7 @@ static struct ferry__job *deliver(struct ferry__worker *worker, struct ferry__jo
     job->worker_now = gone   ? FERRY__WORKER_GONE
                       : next ? FERRY__WORKER_BUSY
                              : FERRY__WORKER_IDLE;
-    job->done.deliver = ferry__pool_job_done;
-    if (ferry__token_push(worker->pool->token, &job->done)) return next;
+    if (push_done(worker, job, next)) return next;
     free_orphan(job);
     worker->orphaned = true;
     return NULL;
@@ -240,7 +259,8 @@ static int call(struct ferry__worker *worker, struct ferry__job *job)
     int result = job->ran ? job->fn(job->arg) : -ECANCELED;
     ferry__worker_set_cancellable(false);
     worker->in_function = false;
-    job->seconds = ferry__real_now() - began;
+    worker->ended_at = ferry__real_now();
+    job->seconds = worker->ended_at - began;
     return result;
 }
 

@@ -32,6 +32,7 @@ struct ferry__worker {
     bool orphaned;                 /* the run is over: there will be no other job */
     struct ferry__stamp stamp;     /* since when it runs it; read by any */
     struct ferry__spin spin;       /* what it has learned of waiting for jobs */
+    double ended_at, quiet_since;  /* its last job; 0: it has left nobody asleep */
     double moved;                  /* when it last kept away from the loop */
     struct ferry__message started; /* to the loop: made, and idle */
     struct ferry__message ended;   /* to the loop: gone */
