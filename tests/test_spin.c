@@ -60,8 +60,26 @@ PLAIN_TEST(in_vain, "spin: what was looked for in vain is slept for, as one wait
     ferry__spin_end(&spinning, false);
     double began = spin.began;
     CHECK(began > 0);
+    CHECK(!ferry__spin_pays(&spin, &spinners)); /* it was a long one, */
     ferry__spin_sleep(&spin);
     CHECK(spin.began == began);
+    double trust = spin.trust;
+    ferry__spin_woken(&spin, began);
+    CHECK(spin.trust == trust); /* and counts once */
+    return 0;
+}
+
+PLAIN_TEST(both_asleep,
+           "spin: a wait that was long because the other side slept is short")
+{
+    struct ferry__spin spin = {.wake = 40e-6};
+    struct ferry__spinners spinners = adaptive(2);
+    sleep_through(&spin, 110e-6); /* 80 us is the longest to look, and a wake 40 */
+    CHECK(ferry__spin_pays(&spin, &spinners));
+    CHECK(spin.trust > 0);
+    spin = (struct ferry__spin){.wake = 40e-6};
+    sleep_through(&spin, 130e-6);
+    CHECK(spin.trust < 0);
     return 0;
 }
 

@@ -73,11 +73,13 @@ void ferry__spin_woken(struct ferry__spin *spin, double woken)
 {
     double now = ferry__real_now();
     bool was_woken = woken >= spin->began;
-    double waited = (was_woken ? woken : now) - spin->began;
-    if (was_woken || waited > longest(spin)) learn_wait(spin, waited <= longest(spin));
+    double waited = (was_woken ? woken : now) - spin->began - spin->wake;
+    bool was_long = waited > longest(spin);
+    if (!spin->in_vain && (was_woken || was_long)) learn_wait(spin, !was_long);
     /* One that took that long tells of other work on the processor. */
     if (was_woken) learn_wake(spin, fmin(now - woken, MOST_SECONDS));
     spin->began = 0;
+    spin->in_vain = false;
 }
 
 /* ---- one wait ---- */
@@ -162,15 +164,18 @@ bool ferry__spin_look_at_clock(struct ferry__spinning *spinning)
         spinning->began = now;
         spinning->until = now + longest(spinning->spin);
     }
-    return now < spinning->until && partner_is_elsewhere(spinning);
+    spinning->timed_out = now >= spinning->until;
+    return !spinning->timed_out && partner_is_elsewhere(spinning);
 }
 
 void ferry__spin_end(struct ferry__spinning *spinning, bool came)
 {
     if (spinning->counted)
         atomic_fetch_sub_explicit(&spinning->spinners->count, 1, memory_order_relaxed);
-    if (came) learn_wait(spinning->spin, true);
-    else spinning->spin->began = spinning->began; /* the sleep is of the same wait */
+    if (came || spinning->timed_out) learn_wait(spinning->spin, came);
+    if (came) return;
+    spinning->spin->began = spinning->began; /* the sleep is of the same wait */
+    spinning->spin->in_vain = spinning->timed_out;
 }
 
 /* ---- keeping away ---- */

@@ -6,7 +6,8 @@
  * look is what a wake has cost lately, measured by each waiter on its own wakes: whoever
  * looks in vain has then lost no more than it might have saved. Whether to look at all is
  * learned from the waits before: most of the last ones must have been short enough.
- * Waits that were slept through count as well, since whoever wakes a sleeper says when.
+ * Waits that were slept through count as well, since whoever wakes a sleeper says when;
+ * less one wake, which the other side may have needed itself because it slept.
  *
  * Never with one processor, where the answer cannot come while somebody looks for it;
  * nor when whoever is to answer was last seen on the same processor, or as many threads
@@ -32,6 +33,7 @@ struct ferry__spin {
     double wake;  /* seconds that its wakes took lately; 0: none yet */
     double trust; /* how many of the last waits were short, -1 to 1 */
     double began; /* the wait that has become a sleep; on the real clock */
+    bool in_vain; /* it was waited for awake before that */
 };
 
 /* What the waiters of a loop share. */
@@ -55,7 +57,7 @@ struct ferry__spinning {
     const atomic_int *partner; /* the processor of whoever is to answer */
     double began, until;
     unsigned looks;
-    bool counted;
+    bool counted, timed_out;
 };
 
 /* The loop, and any other thread, waits for the other. False: it had better sleep. */
