@@ -3,6 +3,7 @@
 #include "harness.h"
 #include "loop/gauges.h"
 #include "loop/token.h"
+#include "task/task.h"
 
 #include <ferry.h>
 #include <pthread.h>
@@ -262,6 +263,26 @@ static int how_with(int spin)
     unsetenv("FERRY_SPIN");
     CHECK_EQ_RC(ferry_run(how, &found, &(ferry_run_options){.spin = spin}), 0);
     return found;
+}
+
+static int sleep_after_job(void *arg)
+{
+    (void)arg;
+    struct ferry__spin *spin = &ferry__tasks_current()->loop.spin;
+    CHECK_EQ_RC(ferry_to_thread_run_sync(nothing, NULL, NULL), 0);
+    spin->trust = 1;
+    CHECK_EQ_RC(ferry_sleep(0.005), 0);
+    CHECK(spin->trust == 1); /* else it has looked, in vain */
+    return 0;
+}
+
+PLAIN_TEST(nothing_due, "spin: the loop does not look where nothing is in flight")
+{
+    unsetenv("FERRY_SPIN");
+    CHECK_EQ_RC(ferry_run(sleep_after_job, NULL,
+                          &(ferry_run_options){.spin = FERRY_SPIN_ALWAYS}),
+                0);
+    return 0;
 }
 
 PLAIN_TEST(option, "spin: what is asked for, and a loop of ferry's own learns")

@@ -86,6 +86,7 @@ static bool deliver_arrived(struct turn *turn)
 {
     struct ferry__message *message;
     append_arrived(turn->loop, ferry__inbox_take(&turn->loop->token->inbox));
+    if (turn->loop->arrived) turn->loop->answer_is_far = false;
     while ((message = next_arrived(turn->loop))) {
         message->deliver(message, false);
         if (step(turn)) return true;
@@ -178,6 +179,14 @@ static void learn_from_sleep(struct ferry_loop *loop)
                                                         memory_order_relaxed));
 }
 
+/* Whether anybody is at work on what will come as a message. */
+static bool is_due(struct ferry_loop *loop)
+{
+    bool due = loop->called || ferry__gauge(&loop->token->gauges.jobs) > 0;
+    loop->called = false;
+    return due && !loop->answer_is_far;
+}
+
 /* Waits for a message, if that is likely to come soon. True: it has come. Timers are not
  * looked at meanwhile, nor is the host: it is not for long. */
 static bool await_message(struct turn *turn)
@@ -185,7 +194,7 @@ static bool await_message(struct turn *turn)
     struct ferry_loop *loop = turn->loop;
     struct ferry__spinning spinning;
     bool came;
-    if (loop->finishing || !is_idle(loop)) return false;
+    if (loop->finishing || !is_idle(loop) || !is_due(loop)) return false;
     if (!ferry__spin_in_loop(&spinning, &loop->spin, &loop->token->spinners))
         return false;
     do came = !ferry__inbox_is_empty(&loop->token->inbox);

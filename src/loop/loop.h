@@ -34,6 +34,8 @@ struct ferry_loop {
     ferry_watch wake_watch;
     double host_deadline; /* what the host was asked for last */
     struct ferry__spin spin;
+    bool called;          /* a thread has called since it last waited: it may again */
+    bool answer_is_far;   /* who is to answer next had to be woken for that */
     bool asleep;          /* the last turn left nothing to do */
     size_t holds;         /* jobs that hold a virtual clock still */
     struct ferry__attachment attachment;

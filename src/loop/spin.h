@@ -9,10 +9,11 @@
  * Waits that were slept through count as well, since whoever wakes a sleeper says when;
  * less one wake, which the other side may have needed itself because it slept.
  *
- * Never with one processor, where the answer cannot come while somebody looks for it;
- * nor when whoever is to answer was last seen on the same processor, or as many threads
- * as there are processors are known to use them. At most one thread less than there are
- * processors does it for each loop, and the loop itself.
+ * The loop looks only while a job is in flight whose worker is awake, or where a thread has
+ * just called. Never with one processor, where the answer cannot come while somebody looks
+ * for it; nor when whoever is to answer was last seen on the same processor, or as many
+ * threads as there are processors are known to use them. At most one thread less than
+ * there are processors does it for each loop, and the loop itself.
  *
  * The system likes to put two threads that wake each other on one processor, and leaves
  * them there while others are busy: then each trip takes two switches. A worker that

@@ -66,6 +66,7 @@ static void deliver_sync(struct ferry__message *message, bool refused)
 {
     struct ferry__call *call = call_of(message);
     if (refuse(call, refused)) return;
+    ferry__tasks_current()->loop.called = true;
     ferry__absence_begin(&call->absence);
     struct ferry__context **before = ferry__context_swap_slot(&call->context);
     int result = call->fn(call->arg);
@@ -97,6 +98,7 @@ static void deliver_run(struct ferry__message *message, bool refused)
 {
     struct ferry__call *call = call_of(message);
     if (refuse(call, refused)) return;
+    ferry__tasks_current()->loop.called = true;
     ferry__absence_begin_waiting(&call->absence);
     if (!is_from_living_host(call)) {
         run_as_task(call, &ferry__tasks_current()->outside);

@@ -105,7 +105,9 @@ static bool hand_to_idle(struct ferry__pool *pool, struct ferry__job *job)
             pool->idle.first, struct ferry__worker, idle_place);
         stop_being_idle(worker);
         job->worker = worker;
-        if (ferry__worker_hand(worker, job)) return true;
+        enum ferry__handed handed = ferry__worker_hand(worker, job);
+        if (pool->loop) pool->loop->answer_is_far = handed == FERRY__WORKER_WOKEN;
+        if (handed != FERRY__WORKER_ENDED) return true;
     }
     job->worker = NULL;
     return false;

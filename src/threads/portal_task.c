@@ -191,6 +191,7 @@ static void deliver_start(struct ferry__message *message, bool refused)
         refuse(task, rc);
         return;
     }
+    portal->tasks->loop.called = true;
     ferry__portal_carry(portal, &task->place);
     if (task->asker) ferry__absence_begin_waiting(&task->asker->absence);
 }

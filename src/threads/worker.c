@@ -46,15 +46,17 @@ void ferry__worker_join(struct ferry__worker *worker)
 
 /* ---- the slot ---- */
 
-bool ferry__worker_hand(struct ferry__worker *worker, struct ferry__job *job)
+enum ferry__handed ferry__worker_hand(struct ferry__worker *worker,
+                                      struct ferry__job *job)
 {
     /* release: pairs with the exchange in look_into_slot: the job's fields come
      * before. */
     struct ferry__job *before = atomic_exchange_explicit(&worker->slot, job,
                                                          memory_order_acq_rel);
-    if (before == FERRY__SLOT_GONE) return false;
-    if (before == FERRY__SLOT_PARKED) ferry__unpark(&worker->parker);
-    return true;
+    if (before == FERRY__SLOT_GONE) return FERRY__WORKER_ENDED;
+    if (before != FERRY__SLOT_PARKED) return FERRY__WORKER_AWAKE;
+    ferry__unpark(&worker->parker);
+    return FERRY__WORKER_WOKEN;
 }
 
 bool ferry__worker_take_back(struct ferry__worker *worker, struct ferry__job *job)

@@ -70,8 +70,10 @@ struct ferry__worker *ferry__worker_current(void);
 /* The same outside of jobs too: in on_start and on_end. */
 struct ferry__worker *ferry__worker_here(void);
 
-/* Loop: puts a job into the slot. False: the worker has ended. */
-bool ferry__worker_hand(struct ferry__worker *worker, struct ferry__job *job);
+/* Loop: puts a job into the slot. It need not be there any more when this returns. */
+enum ferry__handed { FERRY__WORKER_ENDED, FERRY__WORKER_AWAKE, FERRY__WORKER_WOKEN };
+enum ferry__handed ferry__worker_hand(struct ferry__worker *worker,
+                                      struct ferry__job *job);
 
 /* Loop: takes it back. False: the worker has it. */
 bool ferry__worker_take_back(struct ferry__worker *worker, struct ferry__job *job);
