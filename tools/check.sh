@@ -57,9 +57,12 @@ attached() { # attached NAME
     esac
 }
 
-# Whether threads wait awake for each other: each way is tried in two of the six.
-spin() { # spin NAME
+# Whether threads wait awake for each other: each way is tried in two of the six; in the
+# long run all three in each.
+spins() { # spins NAME
+    [ "$long" != 1 ] || set -- all
     case $1 in
+    all) echo never adaptive always ;;
     release | tsan) echo always ;;
     *ucontext) echo never ;;
     *) echo adaptive ;;
@@ -94,14 +97,17 @@ run() { # run NAME TITLE PREFIX [options of `meson test`...]
 }
 
 check() { # check NAME
-    local prefix='' slower=1
+    local prefix='' slower=1 how
     case $1 in
     asan*) slower=2 ;;
     tsan) slower=2 prefix=$(tsan_prefix) ;;
     esac
     [ "$long" != 1 ] || slower=$((slower * 10))
-    build "$1" && FERRY_ATTACHED=$(attached "$1") FERRY_SPIN=$(spin "$1") run "$1" "$1" "$prefix" \
-        --timeout-multiplier "$slower"
+    build "$1" || return
+    for how in $(spins "$1"); do
+        FERRY_ATTACHED=$(attached "$1") FERRY_SPIN=$how run "$1" "$1, spin $how" \
+            "$prefix" --timeout-multiplier "$slower"
+    done
 }
 
 # Those in which much memory changes hands; valgrind runs one thread at a time, and
