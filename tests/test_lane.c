@@ -57,6 +57,27 @@ PLAIN_TEST(taken_back, "T15 lane: each can be taken back, once, wherever it wait
     return 0;
 }
 
+PLAIN_TEST(nothing_in_place, "T15 lane: what waits behind is found where all in the "
+                             "places have been taken back")
+{
+    static struct ferry__job jobs[FERRY__LANE_PLACES + 3];
+    struct ferry__lane lane = {.gauge = &gauge};
+    int first = FERRY__LANE_PLACES;
+    for (int i = 0; i < first + 3; i++) ferry__lane_put(&lane, &jobs[i]);
+    for (int i = 0; i < first; i++) CHECK(ferry__lane_take_back(&lane, &jobs[i]));
+    ferry__lane_move_up(&lane); /* has no room yet */
+    CHECK_EQ_PTR(ferry__lane_take(&lane), NULL);
+    CHECK(!ferry__lane_is_empty(&lane));
+    for (int i = 0; i < 3; i++) {
+        CHECK(!ferry__lane_is_empty(&lane));
+        CHECK_EQ_PTR(ferry__lane_take_any(&lane), &jobs[first + i]);
+    }
+    CHECK(ferry__lane_is_empty(&lane));
+    CHECK_EQ_PTR(ferry__lane_take_any(&lane), NULL);
+    CHECK_EQ_INT(gauge, 0);
+    return 0;
+}
+
 /* ---- one that puts in and takes back, several that take ---- */
 
 enum { TAKERS = 3 };

@@ -655,3 +655,62 @@ LOOP_TEST(many_fail_at_once, "T28: several workers at once fail to make another"
         CHECK_OK(ferry_task_group_start_soon(&group, flock_task, NULL, NULL));
     return ferry_task_group_exit(&group, 0);
 }
+
+/* ---- more than a lane has places ---- */
+
+enum { MANY = 300, REVOKED = 280 };
+
+static struct call many[MANY];
+
+/* Many calls wait for a worker, and most of those that came first are revoked. */
+static void start_many_and_revoke(ferry_task_group *group)
+{
+    CHECK_OK(ferry_capacity_limiter_set_total_tokens(
+        ferry_to_thread_current_default_limiter(), 2 * MANY));
+    for (int i = 0; i < MANY; i++) {
+        many[i].job = seven;
+        start(group, &many[i]);
+    }
+    for (int i = 0; i < 20; i++) CHECK_OK(ferry_checkpoint());
+    for (int i = 0; i < REVOKED; i++)
+        CHECK_OK(ferry_cancel_scope_cancel(&many[i].scope));
+}
+
+static void check_the_others(int rc)
+{
+    for (int i = 0; i < MANY; i++) {
+        LOOP_UNTIL(many[i].over);
+        CHECK_EQ_RC(many[i].rc, i < REVOKED ? -ECANCELED : rc);
+    }
+}
+
+LOOP_TEST(revoked_before_made, "T15 T1: many calls wait for the first worker, and those "
+                               "that came first are revoked: it serves the others")
+{
+    struct gate gate = GATE_INIT;
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_task_group_enter(&group));
+    atomic_store(&hold, &gate);
+    start_many_and_revoke(&group);
+    atomic_store(&hold, NULL);
+    gate_open(&gate);
+    check_the_others(7);
+    return ferry_task_group_exit(&group, 0);
+}
+
+LOOP_TEST(revoked_before_failing, "T15 T28: the same, and the last hope is abandoned: "
+                                  "NO_THREAD for the others")
+{
+    struct call lost = CALL_INIT;
+    ferry_task_group group = {0};
+    CHECK_OK(ferry_task_group_enter(&group));
+    lost.abandonable = true;
+    start_and_run(&group, &lost);
+    fail_all();
+    start_many_and_revoke(&group);
+    CHECK_OK(ferry_cancel_scope_cancel(&lost.scope));
+    check_the_others(FERRY_E_NO_THREAD);
+    gate_open(&lost.gate);
+    LOOP_UNTIL(borrowed() == 0);
+    return ferry_task_group_exit(&group, 0);
+}

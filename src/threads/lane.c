@@ -29,19 +29,37 @@ static void count(const struct ferry__lane *lane, int change)
     if (lane->gauge) ferry__gauge_add_shared(lane->gauge, change);
 }
 
-void ferry__lane_put(struct ferry__lane *lane, struct ferry__job *job)
+/* relaxed: whoever relies on seeing it has had a mutex since (growth.c). */
+static void tell_more(struct ferry__lane *lane)
 {
-    count(lane, 1);
-    if (!ferry__list_is_empty(&lane->behind) || !put(lane, job)) {
-        job->lane_behind = true;
-        ferry__list_append(&lane->behind, &job->place);
-    }
+    atomic_store_explicit(&lane->has_more, !ferry__list_is_empty(&lane->behind),
+                          memory_order_relaxed);
+}
+
+static void join_list(struct ferry__lane *lane, struct ferry__job *job)
+{
+    job->lane_behind = true;
+    ferry__list_append(&lane->behind, &job->place);
+    tell_more(lane);
 }
 
 static void leave_list(struct ferry__lane *lane, struct ferry__job *job)
 {
     job->lane_behind = false;
     ferry__list_remove(&lane->behind, &job->place);
+    tell_more(lane);
+}
+
+void ferry__lane_put(struct ferry__lane *lane, struct ferry__job *job)
+{
+    count(lane, 1);
+    if (!ferry__list_is_empty(&lane->behind) || !put(lane, job)) join_list(lane, job);
+}
+
+static struct ferry__job *first_behind(const struct ferry__lane *lane)
+{
+    if (ferry__list_is_empty(&lane->behind)) return NULL;
+    return ferry__container_of(lane->behind.first, struct ferry__job, place);
 }
 
 /* Not one by one: each look at what the workers have taken fetches it from them. */
@@ -54,13 +72,9 @@ static bool has_much_room(const struct ferry__lane *lane)
 
 void ferry__lane_move_up(struct ferry__lane *lane)
 {
+    struct ferry__job *job;
     if (ferry__list_is_empty(&lane->behind) || !has_much_room(lane)) return;
-    while (!ferry__list_is_empty(&lane->behind)) {
-        struct ferry__job *job = ferry__container_of(lane->behind.first,
-                                                     struct ferry__job, place);
-        if (!put(lane, job)) return;
-        leave_list(lane, job);
-    }
+    while ((job = first_behind(lane)) && put(lane, job)) leave_list(lane, job);
 }
 
 static bool leave_place(struct ferry__lane *lane, struct ferry__job *job)
@@ -97,4 +111,15 @@ struct ferry__job *ferry__lane_take(struct ferry__lane *lane)
         count(lane, -1);
         return job;
     }
+}
+
+/* All places may hold nothing, and yet leave no room. */
+struct ferry__job *ferry__lane_take_any(struct ferry__lane *lane)
+{
+    struct ferry__job *job = ferry__lane_take(lane);
+    if (job || (job = first_behind(lane)) == NULL) return job;
+    leave_list(lane, job);
+    count(lane, -1);
+    ferry__lane_move_up(lane);
+    return job;
 }

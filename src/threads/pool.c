@@ -155,7 +155,7 @@ static void man(struct ferry__pool *pool)
     struct ferry__job *job;
     bool wanted;
     while ((wanted = !is_manned(pool)) && !ferry__list_is_empty(&pool->idle) &&
-           (job = ferry__lane_take(&pool->lane))) {
+           (job = ferry__lane_take_any(&pool->lane))) {
         job->in_slot = hand_to_idle(pool, job);
         if (!job->in_slot) ferry__lane_put(&pool->lane, job);
     }
@@ -385,16 +385,10 @@ void ferry__pool_no_thread(struct ferry__pool *pool)
     check_retired(pool);
 }
 
-static struct ferry__job *take_any(struct ferry__pool *pool)
-{
-    ferry__lane_move_up(&pool->lane);
-    return ferry__lane_take(&pool->lane);
-}
-
 void ferry__pool_fail_queue(struct ferry__pool *pool, int rc)
 {
     struct ferry__job *job;
-    while ((job = take_any(pool))) {
+    while ((job = ferry__lane_take_any(&pool->lane))) {
         ferry__gauge_add(&gauges(pool)->jobs, -1);
         job->over(job, rc);
     }
