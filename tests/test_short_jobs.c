@@ -118,6 +118,103 @@ LOOP_TEST(called_back, "T33 T20: nor by one whose worker waits for the loop")
     return 0;
 }
 
+/* A short job that one worker runs while the loop is at something else. */
+static int note_thread(void *thread)
+{
+    *(atomic_int *)thread = (int)gettid();
+    return 0;
+}
+
+static int call_note_thread(void *thread)
+{
+    return ferry_to_thread_run_sync(note_thread, thread, NULL);
+}
+
+/* In its loop's thread: until that worker has nothing to do any more, which the loop has
+ * not taken in yet. */
+static int await_its_rest(void *thread)
+{
+    WAIT_UNTIL(*(atomic_int *)thread && test_is_asleep(*(atomic_int *)thread));
+    return 0;
+}
+
+static int learn_and_meet(void *jobs_before)
+{
+    atomic_int there = 0, thread = 0;
+    ferry_task_group group = {0};
+    for (int i = 0; i < *(int *)jobs_before; i++)
+        CHECK_EQ_RC(ferry_to_thread_run_sync(nothing, NULL, NULL), 0);
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(&group, call_note_thread, &thread, NULL));
+    CHECK_OK(ferry_task_group_start_soon(&group, await_its_rest, &thread, NULL));
+    for (int i = 0; i < MEETING; i++)
+        CHECK_OK(ferry_task_group_start_soon(&group, call_meet, &there, NULL));
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    return 0;
+}
+
+/* So that a worker or two are taken for enough. */
+static void use_one_processor(void)
+{
+    cpu_set_t all, one;
+    CHECK_EQ_INT(sched_getaffinity(0, sizeof all, &all), 0);
+    CPU_ZERO(&one);
+    for (size_t i = 0; CPU_COUNT(&one) == 0; i++)
+        if (CPU_ISSET(i, &all)) CPU_SET(i, &one);
+    CHECK_EQ_INT(sched_setaffinity(0, sizeof one, &one), 0);
+}
+
+BACKEND_TEST(just_learned, "T20: jobs for which workers are being made, when all of a "
+                           "sudden jobs are thought to be short")
+{
+    use_one_processor();
+    for (int jobs_before = 25; jobs_before < 60; jobs_before++)
+        CHECK_OK(test_run(learn_and_meet, &jobs_before, NULL));
+    return 0;
+}
+
+enum { LONGER = 40 }; /* as many as there are tokens */
+
+/* Longer than a short one, and yet over before held-back jobs are looked after. */
+static int take_longer(void *arg)
+{
+    (void)arg;
+    usleep(300);
+    return 0;
+}
+
+static int call_longer(void *arg)
+{
+    return ferry_to_thread_run_sync(take_longer, arg, NULL);
+}
+
+static size_t workers_made(void)
+{
+    ferry_run_statistics now;
+    CHECK_EQ_RC(ferry_statistics(NULL, &now), 0);
+    return now.workers_made;
+}
+
+static int learn_and_take_longer(void *arg)
+{
+    ferry_task_group group = {0};
+    get_used_to_short_jobs();
+    CHECK_EQ_INT(workers_made(), 1);
+    CHECK_OK(ferry_task_group_enter(&group));
+    for (int i = 0; i < LONGER; i++)
+        CHECK_OK(ferry_task_group_start_soon(&group, call_longer, arg, NULL));
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    CHECK(workers_made() > 1);
+    return 0;
+}
+
+BACKEND_TEST(longer_than_thought, "T20: held-back jobs get workers, too, where those "
+                                  "before them turn out to take longer")
+{
+    use_one_processor();
+    return test_run(learn_and_take_longer, NULL, NULL);
+}
+
 /* ---- a loop that is left asleep ---- */
 
 static int work(void *arg)

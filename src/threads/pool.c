@@ -148,8 +148,28 @@ static void set_lacking(struct ferry__pool *pool, bool lacking)
         atomic_store_explicit(&pool->lacking, lacking, memory_order_relaxed);
 }
 
+static void watch(struct ferry__timer *timer);
+
+static void begin_watch(struct ferry__pool *pool)
+{
+    if (pool->watching) return;
+    pool->watching = true;
+    pool->ended_before = pool->ended_jobs;
+    ferry__timers_add(&pool->loop->timers, &pool->watch,
+                      ferry__loop_now(pool->loop) + FERRY__HELD_BACK_SECONDS, watch);
+    ferry__loop_ask(pool->loop);
+}
+
+static void end_watch(struct ferry__pool *pool)
+{
+    if (pool->watching) ferry__timers_remove(&pool->loop->timers, &pool->watch);
+    pool->watching = false;
+}
+
 /* Hands what is in the lane to idle workers, as long as more are wanted. If there were
- * not enough, whoever finds jobs in the lane may make one. */
+ * not enough, whoever finds jobs in the lane may make one; what is left because no more
+ * are wanted is held back. So whatever is in the lane is under way to a worker that is
+ * being made, or watched. */
 static void man(struct ferry__pool *pool)
 {
     struct ferry__job *job;
@@ -160,6 +180,7 @@ static void man(struct ferry__pool *pool)
         if (!job->in_slot) ferry__lane_put(&pool->lane, job);
     }
     set_lacking(pool, wanted && ferry__list_is_empty(&pool->idle));
+    if (!wanted && !ferry__lane_is_empty(&pool->lane)) begin_watch(pool);
 }
 
 static void man_or_grow(struct ferry__pool *pool)
@@ -175,24 +196,6 @@ static void stall(struct ferry__pool *pool)
     ferry__demand_learn(&pool->demand, FERRY__HELD_BACK_SECONDS);
     pool->stalled = ferry__gauge(&pool->size) - pool->idle_count;
     pool->stalls++;
-    man_or_grow(pool);
-}
-
-static void watch(struct ferry__timer *timer);
-
-static void begin_watch(struct ferry__pool *pool)
-{
-    if (pool->watching) return;
-    pool->watching = true;
-    pool->ended_before = pool->ended_jobs;
-    ferry__timers_add(&pool->loop->timers, &pool->watch,
-                      ferry__loop_now(pool->loop) + FERRY__HELD_BACK_SECONDS, watch);
-}
-
-static void end_watch(struct ferry__pool *pool)
-{
-    if (pool->watching) ferry__timers_remove(&pool->loop->timers, &pool->watch);
-    pool->watching = false;
 }
 
 /* Whether anybody relies on jobs to end soon. */
@@ -202,6 +205,7 @@ static bool is_watched(const struct ferry__pool *pool)
            atomic_load_explicit(&pool->quiet, memory_order_relaxed) > 0;
 }
 
+/* Those that have ended may have been longer than was thought, too. */
 static void watch(struct ferry__timer *timer)
 {
     struct ferry__pool *pool = ferry__container_of(timer, struct ferry__pool, watch);
@@ -209,7 +213,7 @@ static void watch(struct ferry__timer *timer)
     if (ferry__gauge(&gauges(pool)->jobs) == 0) set_quiet(pool, 0);
     if (!is_watched(pool)) return;
     if (pool->ended_jobs == pool->ended_before) stall(pool);
-    else begin_watch(pool);
+    man_or_grow(pool);
 }
 
 /* A worker that had been given up has shown itself. */
