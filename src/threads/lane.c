@@ -96,11 +96,14 @@ bool ferry__lane_take_back(struct ferry__lane *lane, struct ferry__job *job)
 struct ferry__job *ferry__lane_take(struct ferry__lane *lane)
 {
     for (;;) {
-        size_t first = atomic_load_explicit(&lane->first, memory_order_relaxed);
+        /* acquire: pairs with the release in the exchange below, another worker's: the
+         * end that is read next is no older than the one that it has seen. Else it might
+         * lie before the first, which would be counted up past it. */
+        size_t first = atomic_load_explicit(&lane->first, memory_order_acquire);
         /* acquire: pairs with the store in put. */
         if (first == atomic_load_explicit(&lane->end, memory_order_acquire)) return NULL;
         if (!atomic_compare_exchange_weak_explicit(&lane->first, &first, first + 1,
-                                                   memory_order_relaxed,
+                                                   memory_order_release,
                                                    memory_order_relaxed))
             continue;
         /* acquire: pairs with the store in put: the job's fields come before. release:
