@@ -107,14 +107,15 @@ bool ferry__limiter_may_pass(const ferry_capacity_limiter *limiter)
     return limiter->plain == 0 && count(&limiter->borrowed) <= count(&limiter->total);
 }
 
-/* There are fewer tokens than are lent: none is passed on, so that they come back. */
+/* There are fewer tokens than are lent: none is passed on, so that they come back. The
+ * last first: who is passed one meanwhile comes before all that wait on. */
 static void recall(ferry_capacity_limiter *limiter)
 {
-    struct ferry__link *next;
-    for (struct ferry__link *link = limiter->waiters.first; link; link = next) {
+    struct ferry__link *previous;
+    for (struct ferry__link *link = limiter->waiters.last; link; link = previous) {
         struct ferry__token_waiter *waiter = ferry__container_of(
             link, struct ferry__token_waiter, link);
-        next = link->next;
+        previous = link->prev;
         if (waiter->recall == NULL) continue;
         if (!waiter->recall(waiter)) {
             ferry__limiter_unqueue(limiter, waiter);
