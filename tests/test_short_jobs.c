@@ -89,6 +89,44 @@ LOOP_TEST(behind_a_long_one,
     return 0;
 }
 
+struct look {
+    bool over;
+    int held_back; /* how often jobs were seen to be */
+};
+
+static int look_on(void *arg)
+{
+    struct look *look = arg;
+    size_t before = 0;
+    while (!look->over) {
+        ferry_run_statistics now;
+        CHECK_EQ_RC(ferry_statistics(NULL, &now), 0);
+        if (now.jobs_queued > before) look->held_back++;
+        before = now.jobs_queued;
+        CHECK_OK(ferry_checkpoint());
+    }
+    return 0;
+}
+
+LOOP_TEST(behind_it_once, "T20: once the loop has found that it blocks, nobody is held "
+                          "back behind it any more")
+{
+    struct gate gate = GATE_INIT;
+    struct look look = {0};
+    ferry_task_group group = {0};
+    get_used_to_short_jobs();
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(&group, call_gate, &gate, NULL));
+    CHECK_OK(ferry_task_group_start_soon(&group, look_on, &look, NULL));
+    CHECK_OK(ferry_checkpoint());
+    get_used_to_short_jobs();
+    look.over = true;
+    CHECK(look.held_back <= 1);
+    gate_open(&gate);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    return 0;
+}
+
 static int call_loop_for_more(void *gate)
 {
     return ferry_from_thread_run(call_gate, gate);

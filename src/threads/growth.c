@@ -30,12 +30,15 @@ struct ferry__worker *ferry__pool_make(struct ferry__pool *pool)
     struct ferry__worker *worker = new_worker(pool);
     if (worker == NULL) return NULL;
     pthread_t thread; /* the worker's own word for it counts */
+    /* Before it can be told of: the loop reckons with it. */
+    ferry__gauge_add_shared(&pool->size, 1);
+    worker->stall = atomic_load_explicit(&pool->stalls, memory_order_relaxed);
     if (ferry__thread_start(&thread, pool->stack_size, ferry__worker_main, worker) ==
         0) {
         ferry__gauge_add_shared(&pool->token->gauges.workers_made, 1);
-        ferry__gauge_add_shared(&pool->size, 1);
         return worker;
     }
+    ferry__gauge_add_shared(&pool->size, -1);
     pthread_mutex_lock(&pool->home->mutex);
     ferry__pool_unlist(worker);
     pthread_mutex_unlock(&pool->home->mutex);

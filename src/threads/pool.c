@@ -86,12 +86,18 @@ static void become_idle(struct ferry__worker *worker)
     ferry__list_prepend(&worker->pool->idle, &worker->idle_place);
 }
 
+/* relaxed: the loop's own number. */
+static unsigned stalls(const struct ferry__pool *pool)
+{
+    return atomic_load_explicit(&pool->stalls, memory_order_relaxed);
+}
+
 static void stop_being_idle(struct ferry__worker *worker)
 {
     if (!worker->is_idle) return;
     worker->is_idle = false;
     worker->pool->idle_count--;
-    worker->stall = worker->pool->stalls;
+    worker->stall = stalls(worker->pool);
     ferry__gauge_add(&gauges(worker->pool)->workers_idle, -1);
     ferry__list_remove(&worker->pool->idle, &worker->idle_place);
 }
@@ -195,7 +201,7 @@ static void stall(struct ferry__pool *pool)
 {
     ferry__demand_learn(&pool->demand, FERRY__HELD_BACK_SECONDS);
     pool->stalled = ferry__gauge(&pool->size) - pool->idle_count;
-    pool->stalls++;
+    atomic_store_explicit(&pool->stalls, stalls(pool) + 1, memory_order_relaxed);
 }
 
 /* Whether anybody relies on jobs to end soon. */
@@ -220,8 +226,8 @@ static void watch(struct ferry__timer *timer)
 static void note_alive(struct ferry__worker *worker)
 {
     struct ferry__pool *pool = worker->pool;
-    if (worker->stall == pool->stalls) return;
-    worker->stall = pool->stalls;
+    if (worker->stall == stalls(pool)) return;
+    worker->stall = stalls(pool);
     if (pool->stalled > 0) pool->stalled--;
 }
 
@@ -401,7 +407,7 @@ void ferry__pool_fail_queue(struct ferry__pool *pool, int rc)
 void ferry__pool_give_up(struct ferry__worker *worker)
 {
     struct ferry__pool *pool = worker->pool;
-    if (worker->stall == pool->stalls) {
+    if (worker->stall == stalls(pool)) {
         worker->stall--;
         pool->stalled++;
     }

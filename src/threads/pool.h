@@ -43,9 +43,8 @@ struct ferry__pool {
     struct ferry__timer watch; /* while jobs are held back */
     bool watching;
     size_t ended_jobs, ended_before; /* by now; when the watch began */
-    unsigned stalls;                 /* how often it found that none had ended */
-    size_t stalled;                  /* workers that have been busy since */
-    struct ferry__list spare_jobs;   /* records of jobs that may be abandoned */
+    size_t stalled;                /* workers that have been busy since it found none */
+    struct ferry__list spare_jobs; /* records of jobs that may be abandoned */
     size_t spare_count;
     bool retiring;                                 /* a home's */
     void (*has_retired)(struct ferry__pool *pool); /* NULL: not retiring, or told */
@@ -60,9 +59,11 @@ struct ferry__pool {
     bool failing; /* `failed` is on its way */
     bool closing;
 
-    atomic_size_t size;      /* its workers */
-    _Atomic double quiet;    /* seconds for which they may leave the loop asleep */
-    atomic_bool lacking;     /* what is in the lane wants more than there are */
+    atomic_size_t size;   /* its workers */
+    atomic_uint stalls;   /* how often the watch found that no job had ended: the loop's,
+                              * read by whoever makes a worker */
+    _Atomic double quiet; /* seconds for which they may leave the loop asleep */
+    atomic_bool lacking;  /* what is in the lane wants more than there are */
     struct ferry__lane lane; /* of jobs for which no worker was idle, or wanted */
 
     /* Of jobs that wait for a token of the default limiter. A worker that has ended a job
