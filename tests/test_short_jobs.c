@@ -464,6 +464,36 @@ LOOP_TEST(among_borrowers, "L8 L9: whoever asks for a token itself has its turn,
     return 0;
 }
 
+static ferry_worker *dedicated;
+
+static int call_note_there(void *arg)
+{
+    ferry_to_thread_options options = {
+        .worker = dedicated, .limiter = ferry_to_thread_current_default_limiter()};
+    return ferry_to_thread_run_sync(note, arg, &options);
+}
+
+LOOP_TEST(among_others_workers, "L8 T45: so has a job for a worker of its own")
+{
+    struct gate gate = GATE_INIT;
+    ferry_task_group group = {0};
+    CHECK_EQ_RC(ferry_worker_start(&dedicated, NULL), 0);
+    take_the_token(&group, &gate);
+    start_callers(&group, 0, 20);
+    LOOP_UNTIL(stats().tasks_waiting == 20);
+    callers[20].number = 20;
+    CHECK_OK(ferry_task_group_start_soon(&group, call_note_there, &callers[20], NULL));
+    LOOP_UNTIL(stats().tasks_waiting == 21);
+    start_callers(&group, 21, 40);
+    LOOP_UNTIL(stats().tasks_waiting == 40);
+    gate_open(&gate);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    for (int i = 0; i < 40; i++) CHECK_EQ_INT(seen.order[i], i + 1);
+    CHECK_EQ_RC(ferry_worker_stop(dedicated), 0);
+    ferry_worker_unref(dedicated);
+    return 0;
+}
+
 /* It outlives the run. */
 static void keep(void *gate)
 {
