@@ -509,6 +509,23 @@ LOOP_TEST(lowered, "L14 L2: lowered meanwhile nobody gets a token, until it is r
     return 0;
 }
 
+LOOP_TEST(lowered_before, "L14: nor who comes when fewer tokens are left than are lent")
+{
+    struct gate gate = GATE_INIT;
+    ferry_task_group group = {0};
+    take_the_token(&group, &gate);
+    set_total(0);
+    start_callers(&group, 0, 20);
+    LOOP_UNTIL(stats().tasks_waiting == 20);
+    gate_open(&gate);
+    LOOP_UNTIL(stats().borrowed_tokens == 0);
+    CHECK_EQ_INT(seen.begun, 0);
+    set_total(1);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    check_one_by_one(20);
+    return 0;
+}
+
 static int borrow(void *arg)
 {
     ferry_capacity_limiter *limiter = ferry_to_thread_current_default_limiter();
