@@ -1,6 +1,7 @@
 /* Waiting awake: what is learned, and who may.  SPDX-License-Identifier: MIT */
 #include "base/processors.h"
 #include "harness.h"
+#include "hosts.h"
 #include "loop/gauges.h"
 #include "loop/token.h"
 #include "task/task.h"
@@ -292,5 +293,37 @@ PLAIN_TEST(option, "spin: what is asked for, and a loop of ferry's own learns")
     CHECK_EQ_INT(how_with(FERRY_SPIN_ADAPTIVE), usual);
     CHECK_EQ_INT(how_with(FERRY_SPIN_NEVER), FERRY_SPIN_NEVER);
     CHECK_EQ_INT(how_with(FERRY_SPIN_ALWAYS), FERRY_SPIN_ALWAYS);
+    return 0;
+}
+
+/* ---- in a loop of somebody else's ---- */
+
+static void quit(void *host)
+{
+    host_quit(host);
+}
+
+static int how_attached(int spin)
+{
+    int found = 7;
+    ferry_attach_options options = {.run.spin = spin};
+    struct host *host = host_new(test_backend());
+    ferry_portal *portal;
+    ferry_future *future;
+    unsetenv("FERRY_SPIN");
+    CHECK_OK(host_attach(host, &options, &portal));
+    CHECK_OK(ferry_portal_start_task_soon(portal, how, &found, NULL, &future));
+    CHECK_OK(ferry_portal_close(portal, false, quit, host));
+    host_run(host);
+    CHECK_EQ_RC(ferry_future_result(future), 0);
+    ferry_future_unref(future);
+    host_free(host);
+    return found;
+}
+
+HOST_TEST(attached, "spin: where ferry is attached nobody does, unless it is asked for")
+{
+    CHECK_EQ_INT(how_attached(FERRY_SPIN_DEFAULT), FERRY_SPIN_NEVER);
+    CHECK_EQ_INT(how_attached(FERRY_SPIN_ALWAYS), FERRY_SPIN_ALWAYS);
     return 0;
 }
