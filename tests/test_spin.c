@@ -7,9 +7,13 @@
 #include "task/task.h"
 
 #include <ferry.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 /* As if the wait that began now had been ended so much later. */
 static void sleep_through(struct ferry__spin *spin, double seconds)
@@ -209,6 +213,34 @@ PLAIN_TEST(never_narrowed, "spin: each job may use all the processors that there
 {
     int processors = ferry__processors();
     CHECK_EQ_RC(ferry_run(jobs_on_all, &processors, NULL), 0);
+    return 0;
+}
+
+/* As services are told to: whoever changes a mask of processors is killed. */
+static void forbid_masks(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_setaffinity, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+    CHECK_EQ_INT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        SKIP("this system filters no calls");
+}
+
+PLAIN_TEST(filtered, "spin: no mask is changed where that might end the process")
+{
+    struct ferry__spin spin = {.trust = 1};
+    struct ferry__spinners spinners = adaptive(2);
+    double moved = 0;
+    forbid_masks();
+    for (int i = 0; i < 1000; i++, moved = 0) {
+        ferry__spin_loop_is_here(&spinners);
+        ferry__spin_keep_away(&moved, &spin, &spinners);
+    }
     return 0;
 }
 

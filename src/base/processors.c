@@ -14,6 +14,8 @@
 
 #ifdef __linux__
 
+#include <sys/prctl.h>
+
 /* More than that are as good as many. */
 static int count_allowed(void)
 {
@@ -78,11 +80,19 @@ int ferry__processor_here(void)
     return sched_getcpu();
 }
 
+/* A filter of system calls may end the process for changing a mask: services are often
+ * told so (systemd's @resources). It may have come at any time. */
+static bool is_filtered(void)
+{
+    return prctl(PR_GET_SECCOMP) != 0;
+}
+
 void ferry__processor_leave(void)
 {
     cpu_set_t allowed, others;
     int here = sched_getcpu();
-    if (here < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    if (here < 0 || is_filtered() || sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        return;
     others = allowed;
     CPU_CLR((size_t)here, &others);
     if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0)

@@ -12,7 +12,8 @@ int ferry__processor_here(void);
 
 /* Moves the calling thread away from the one that it runs on, if it may use another: its
  * mask is narrowed for as long as that takes, and then is what it was. (What somebody else
- * makes of this thread's mask just then is undone.) */
+ * makes of this thread's mask just then is undone.) Nothing where system calls are
+ * filtered. */
 void ferry__processor_leave(void);
 
 #endif
