@@ -412,6 +412,56 @@ LOOP_TEST(without_the_loop, "L8 T47: workers pass tokens on while the loop is bu
     return 0;
 }
 
+static int borrow(void *arg)
+{
+    ferry_capacity_limiter *limiter = ferry_to_thread_current_default_limiter();
+    int rc = ferry_capacity_limiter_acquire(limiter);
+    if (rc < 0) return rc;
+    *(int *)arg = seen.begun;
+    for (int i = 0; i < 100; i++) CHECK_OK(ferry_checkpoint());
+    CHECK_EQ_INT(seen.begun, *(int *)arg);
+    return ferry_capacity_limiter_release(limiter);
+}
+
+LOOP_TEST(after_a_borrower,
+          "L8 L11: also to those that came behind somebody who has gone")
+{
+    struct gate gate = GATE_INIT;
+    ferry_task_group group = {0}, leaving = {0};
+    int before_it = -1;
+    if (test_is_mock()) SKIP("where time is virtual they pass on nothing");
+    take_the_token(&group, &gate);
+    CHECK_OK(ferry_task_group_enter(&leaving));
+    CHECK_OK(ferry_task_group_start_soon(&leaving, borrow, &before_it, NULL));
+    LOOP_UNTIL(stats().tasks_waiting == 1);
+    start_callers(&group, 0, 40);
+    LOOP_UNTIL(stats().tasks_waiting == 41);
+    ferry_task_group_cancel(&leaving);
+    CHECK_EQ_RC(ferry_task_group_exit(&leaving, 0), 0);
+    open_and_await(&gate, 40);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    check_one_by_one(40);
+    return 0;
+}
+
+LOOP_TEST(raised_again, "L13 L14: and to those that waited while there were too few")
+{
+    struct gate gate = GATE_INIT;
+    ferry_task_group group = {0};
+    if (test_is_mock()) SKIP("where time is virtual they pass on nothing");
+    take_the_token(&group, &gate);
+    start_callers(&group, 0, 20);
+    LOOP_UNTIL(stats().tasks_waiting == 20);
+    set_total(0);
+    start_callers(&group, 20, 40);
+    LOOP_UNTIL(stats().tasks_waiting == 40);
+    set_total(1);
+    open_and_await(&gate, 40);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    check_one_by_one(40);
+    return 0;
+}
+
 LOOP_TEST(from_a_child, "T46 L8 T47: and that of a group's job, once")
 {
     struct gate gate = GATE_INIT;
@@ -524,16 +574,6 @@ LOOP_TEST(lowered_before, "L14: nor who comes when fewer tokens are left than ar
     CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
     check_one_by_one(20);
     return 0;
-}
-
-static int borrow(void *arg)
-{
-    ferry_capacity_limiter *limiter = ferry_to_thread_current_default_limiter();
-    CHECK_EQ_RC(ferry_capacity_limiter_acquire(limiter), 0);
-    *(int *)arg = seen.begun;
-    for (int i = 0; i < 100; i++) CHECK_OK(ferry_checkpoint());
-    CHECK_EQ_INT(seen.begun, *(int *)arg);
-    return ferry_capacity_limiter_release(limiter);
 }
 
 LOOP_TEST(among_borrowers, "L8 L9: whoever asks for a token itself has its turn, too")

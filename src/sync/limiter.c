@@ -74,37 +74,60 @@ bool ferry__limiter_try(ferry_capacity_limiter *limiter)
     return true;
 }
 
+static struct ferry__token_waiter *waiter_of(struct ferry__link *link)
+{
+    return ferry__container_of(link, struct ferry__token_waiter, link);
+}
+
+static bool may_be_passed(const ferry_capacity_limiter *limiter)
+{
+    return count(&limiter->borrowed) <= count(&limiter->total);
+}
+
+static void offer_more(ferry_capacity_limiter *limiter)
+{
+    while (limiter->plain && may_be_passed(limiter)) {
+        struct ferry__token_waiter *waiter = waiter_of(limiter->plain);
+        if (waiter->offer == NULL) return;
+        limiter->plain = waiter->link.next;
+        waiter->offered = true;
+        waiter->offer(waiter);
+    }
+}
+
 void ferry__limiter_queue(ferry_capacity_limiter *limiter,
                           struct ferry__token_waiter *waiter)
 {
     ferry__list_append(&limiter->waiters, &waiter->link);
-    if (waiter->recall == NULL) limiter->plain++;
     add(&limiter->waiting, 1);
+    if (limiter->plain == NULL) limiter->plain = &waiter->link;
+    offer_more(limiter);
+}
+
+static void unqueue(ferry_capacity_limiter *limiter, struct ferry__token_waiter *waiter)
+{
+    if (limiter->plain == &waiter->link) limiter->plain = waiter->link.next;
+    ferry__list_remove(&limiter->waiters, &waiter->link);
+    add(&limiter->waiting, -1);
 }
 
 void ferry__limiter_unqueue(ferry_capacity_limiter *limiter,
                             struct ferry__token_waiter *waiter)
 {
-    ferry__list_remove(&limiter->waiters, &waiter->link);
-    if (waiter->recall == NULL) limiter->plain--;
-    add(&limiter->waiting, -1);
+    unqueue(limiter, waiter);
+    offer_more(limiter);
 }
 
 /* The waiter is a borrower from here on, before it runs: nobody can come between. */
 static void admit(ferry_capacity_limiter *limiter)
 {
     while (has_room(limiter) && !ferry__list_is_empty(&limiter->waiters)) {
-        struct ferry__token_waiter *first = ferry__container_of(
-            limiter->waiters.first, struct ferry__token_waiter, link);
-        ferry__limiter_unqueue(limiter, first);
+        struct ferry__token_waiter *first = waiter_of(limiter->waiters.first);
+        unqueue(limiter, first);
         add(&limiter->borrowed, 1);
         if (!first->granted(first)) add(&limiter->borrowed, -1);
     }
-}
-
-bool ferry__limiter_may_pass(const ferry_capacity_limiter *limiter)
-{
-    return limiter->plain == 0 && count(&limiter->borrowed) <= count(&limiter->total);
+    offer_more(limiter);
 }
 
 /* There are fewer tokens than are lent: none is passed on, so that they come back. The
@@ -113,16 +136,15 @@ static void recall(ferry_capacity_limiter *limiter)
 {
     struct ferry__link *previous;
     for (struct ferry__link *link = limiter->waiters.last; link; link = previous) {
-        struct ferry__token_waiter *waiter = ferry__container_of(
-            link, struct ferry__token_waiter, link);
+        struct ferry__token_waiter *waiter = waiter_of(link);
         previous = link->prev;
-        if (waiter->recall == NULL) continue;
-        if (!waiter->recall(waiter)) {
-            ferry__limiter_unqueue(limiter, waiter);
-            continue;
+        if (!waiter->offered) continue;
+        if (waiter->recall(waiter)) {
+            waiter->offered = false;
+            limiter->plain = link;
+        } else {
+            unqueue(limiter, waiter);
         }
-        waiter->recall = NULL;
-        limiter->plain++;
     }
 }
 

@@ -24,14 +24,15 @@ struct ferry__token_waiter {
      * this waiter has been passed one by another borrower, and waits no more. */
     bool (*granted)(struct ferry__token_waiter *waiter);
 
-    /* Not NULL: other borrowers may pass it theirs. No more, from now on. False: it has
-     * been passed one, and waits no more. */
-    bool (*recall)(struct ferry__token_waiter *waiter);
-};
+    /* Other borrowers may pass it theirs from now on. NULL: never. They do so in the order
+     * of the waiters: each is offered to them once all before it are, and as long as no
+     * more tokens are lent than there are. */
+    void (*offer)(struct ferry__token_waiter *waiter);
 
-/* Whether tokens may be passed on to a waiter that comes now: nobody that they may not be
- * passed on to waits before it, and none is to be withdrawn. */
-bool ferry__limiter_may_pass(const ferry_capacity_limiter *limiter);
+    /* No more. False: it has been passed one, and waits no more. */
+    bool (*recall)(struct ferry__token_waiter *waiter);
+    bool offered;
+};
 
 /* Goes to the end of the queue; leaves it again. The limiter must be held meanwhile. */
 void ferry__limiter_queue(ferry_capacity_limiter *limiter,

@@ -14,7 +14,7 @@ struct ferry_capacity_limiter {
     atomic_int total, borrowed, waiting;
     /* The loop's thread only. */
     struct ferry__list waiters;
-    int plain; /* of them, whom no token may be passed on to */
+    struct ferry__link *plain; /* the first that is not offered; NULL: all are */
     void *borrowers; /* a tree (search.h) of those that have a name */
 };
 

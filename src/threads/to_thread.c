@@ -66,9 +66,11 @@ static void admitted(struct ferry__job *job)
     be_admitted(host);
 }
 
-static bool is_offered(const struct ferry__host *host)
+static void offer(struct ferry__token_waiter *waiter)
 {
-    return host->waiter.recall;
+    struct ferry__host *host = ferry__container_of(waiter, struct ferry__host, waiter);
+    host->job->admitted = admitted;
+    ferry__pool_offer(host->job->pool, host->job);
 }
 
 static bool recall(struct ferry__token_waiter *waiter)
@@ -82,7 +84,7 @@ static bool recall(struct ferry__token_waiter *waiter)
 static bool granted(struct ferry__token_waiter *waiter)
 {
     struct ferry__host *host = ferry__container_of(waiter, struct ferry__host, waiter);
-    if (is_offered(host) && !recall(waiter)) return false;
+    if (waiter->offered && !recall(waiter)) return false;
     host->stage = GRANTED;
     ferry__wake(&host->wait, 0);
     return true;
@@ -91,7 +93,7 @@ static bool granted(struct ferry__token_waiter *waiter)
 /* True: it waits for a token no more, and the job will not run. */
 static bool leave_queue(struct ferry__host *host)
 {
-    bool back = !is_offered(host) || recall(&host->waiter);
+    bool back = !host->waiter.offered || recall(&host->waiter);
     ferry__limiter_unqueue(host->limiter, &host->waiter);
     if (back) finish(host, NEVER_RAN, -ECANCELED);
     return back;
@@ -139,11 +141,8 @@ static void queue_for_token(struct ferry__host *host)
     host->stage = QUEUED;
     host->waiter.granted = granted;
     ferry__order_note_token(job, host->limiter);
-    if (job->has_default_token && ferry__limiter_may_pass(host->limiter)) {
-        host->waiter.recall = recall;
-        job->admitted = admitted;
-        ferry__pool_offer(job->pool, job);
-    }
+    host->waiter.offer = job->has_default_token ? offer : NULL;
+    host->waiter.recall = recall;
     ferry__limiter_queue(host->limiter, &host->waiter);
 }
 
