@@ -462,6 +462,42 @@ LOOP_TEST(raised_again, "L13 L14: and to those that waited while there were too 
     return 0;
 }
 
+LOOP_TEST(among_children, "T46 L8 T47: a group's jobs are passed tokens among others")
+{
+    struct gate gate = GATE_INIT;
+    ferry_task_group group = {0};
+    if (test_is_mock()) SKIP("where time is virtual they pass on nothing");
+    take_the_token(&group, &gate);
+    for (int i = 0; i < 40; i++) {
+        callers[i].number = i;
+        if (i % 2) CHECK_OK(ferry_task_group_start_job(&group, note, &callers[i], NULL));
+        else start_callers(&group, i, i + 1);
+        LOOP_UNTIL(stats().tasks_waiting == i + 1);
+    }
+    open_and_await(&gate, 40);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    check_one_by_one(40);
+    return 0;
+}
+
+LOOP_TEST(children_cancelled, "T46 T15 L11: those whose group is cancelled never run")
+{
+    struct gate gate = GATE_INIT;
+    ferry_task_group group = {0}, doomed = {0};
+    take_the_token(&group, &gate);
+    CHECK_OK(ferry_task_group_enter(&doomed));
+    for (int i = 0; i < 20; i++)
+        CHECK_OK(ferry_task_group_start_job(&doomed, note, &callers[i], NULL));
+    LOOP_UNTIL(stats().tasks_waiting == 20);
+    ferry_task_group_cancel(&doomed);
+    CHECK_EQ_RC(ferry_task_group_exit(&doomed, 0), 0);
+    gate_open(&gate);
+    CHECK_EQ_RC(ferry_task_group_exit(&group, 0), 0);
+    CHECK_EQ_INT(seen.begun, 0);
+    CHECK_EQ_INT(stats().borrowed_tokens + stats().tasks_waiting, 0);
+    return 0;
+}
+
 LOOP_TEST(from_a_child, "T46 L8 T47: and that of a group's job, once")
 {
     struct gate gate = GATE_INIT;

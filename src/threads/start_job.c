@@ -48,10 +48,48 @@ static void end_with(struct ferry__child *child, int result)
     make_ready(child);
 }
 
+static struct ferry__child *child_of(struct ferry__token_waiter *waiter)
+{
+    return ferry__container_of(waiter, struct ferry__child, waiter);
+}
+
+/* A worker has passed the job a token, and has it. */
+static void be_admitted(struct ferry__child *child)
+{
+    child->stage = SUBMITTED;
+    child->has_token = true;
+    ferry__job_hold_clock(child->job, true);
+    ferry__pool_note_taken(child->job);
+}
+
+/* The limiter may not know of it yet, or the loop have found it out before. */
+static void admitted(struct ferry__job *job)
+{
+    struct ferry__child *child = job->child;
+    if (child == NULL || child->stage != WAITING) return;
+    ferry__limiter_unqueue(child->options.limiter, &child->waiter);
+    be_admitted(child);
+}
+
+static void offer(struct ferry__token_waiter *waiter)
+{
+    struct ferry__job *job = child_of(waiter)->job;
+    job->admitted = admitted;
+    ferry__pool_offer(job->pool, job);
+}
+
+static bool recall(struct ferry__token_waiter *waiter)
+{
+    struct ferry__child *child = child_of(waiter);
+    if (ferry__pool_withdraw_offer(child->job->pool, child->job)) return true;
+    be_admitted(child);
+    return false;
+}
+
 static bool granted(struct ferry__token_waiter *waiter)
 {
-    struct ferry__child *child = ferry__container_of(waiter, struct ferry__child,
-                                                     waiter);
+    struct ferry__child *child = child_of(waiter);
+    if (waiter->offered && !recall(waiter)) return false;
     child->has_token = true;
     child->stage = ADMITTED;
     make_ready(child);
@@ -94,15 +132,21 @@ static void withdraw(struct ferry__child *child)
     }
 }
 
+/* Unless it has been passed a token: then it is as one that has been submitted. */
+static void leave_queue(struct ferry__child *child)
+{
+    bool back = !child->waiter.offered || recall(&child->waiter);
+    ferry__limiter_unqueue(child->options.limiter, &child->waiter);
+    if (back) end_with(child, -ECANCELED);
+}
+
 /* The group is. In the other stages its step will see it, or the end has come. */
 static void cancelled(struct ferry__scope_member *member)
 {
     struct ferry__job *job = ferry__container_of(member, struct ferry__job, member);
     struct ferry__child *child = job->child;
+    if (child->stage == WAITING) leave_queue(child);
     if (child->stage == SUBMITTED) withdraw(child);
-    if (child->stage != WAITING) return;
-    ferry__limiter_unqueue(child->options.limiter, &child->waiter);
-    end_with(child, -ECANCELED);
 }
 
 /* ---- its steps ---- */
@@ -157,6 +201,9 @@ static void ask_for_token(struct ferry__child *child)
         return;
     }
     child->stage = WAITING;
+    ferry__order_note_token(child->job, limiter);
+    child->waiter.offer = child->job->has_default_token ? offer : NULL;
+    child->waiter.recall = recall;
     ferry__limiter_queue(limiter, &child->waiter);
 }
 
