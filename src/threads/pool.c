@@ -111,8 +111,9 @@ static bool hand_to_idle(struct ferry__pool *pool, struct ferry__job *job)
             pool->idle.first, struct ferry__worker, idle_place);
         stop_being_idle(worker);
         job->worker = worker;
+        struct ferry_loop *loop = &job->tasks->loop;
         enum ferry__handed handed = ferry__worker_hand(worker, job);
-        if (pool->loop) pool->loop->answer_is_far = handed == FERRY__WORKER_WOKEN;
+        loop->answer_is_far = handed == FERRY__WORKER_WOKEN;
         if (handed != FERRY__WORKER_ENDED) return true;
     }
     job->worker = NULL;
@@ -138,8 +139,10 @@ static void set_quiet(struct ferry__pool *pool, double seconds)
         atomic_store_explicit(&pool->quiet, seconds, memory_order_relaxed);
 }
 
+/* A dedicated worker's pool has all that it will ever have, and holds back nothing. */
 static bool is_manned(struct ferry__pool *pool)
 {
+    if (pool->loop == NULL) return false;
     size_t workers = busy(pool),
            jobs = ferry__gauge(&gauges(pool)->jobs) + pool->offered;
     ferry__spin_note_working(&pool->token->spinners,

@@ -35,7 +35,7 @@ struct ferry__pool {
 
     /* The loop's. */
     FERRY__APART(before);
-    struct ferry_loop *loop; /* NULL: a dedicated worker's */
+    struct ferry_loop *loop; /* NULL: a dedicated worker's, which holds back nothing */
     struct ferry__list idle;
     size_t idle_count;
     size_t offered; /* jobs in the lane of those ahead, as far as is known */
