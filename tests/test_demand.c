@@ -65,3 +65,16 @@ PLAIN_TEST(quiet, "T20 demand: a loop is left asleep while all processors are ke
     CHECK(ferry__demand_quiet(&demand, 2, 1) == 0); /* is not worth it */
     return 0;
 }
+
+PLAIN_TEST(work, "T20 demand: jobs of up to a millisecond are reckoned with as work")
+{
+    struct ferry__demand demand;
+    ferry__demand_init(&demand, 2);
+    CHECK(!ferry__demand_is_work(&demand)); /* not known to be */
+    learn(&demand, 500e-6, 300);
+    CHECK(ferry__demand_is_work(&demand));
+    CHECK(!ferry__demand_is_met(&demand, 2, 64)); /* and yet each has a worker */
+    learn(&demand, 2e-3, 1);
+    CHECK(!ferry__demand_is_work(&demand));
+    return 0;
+}

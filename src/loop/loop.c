@@ -184,7 +184,7 @@ static bool is_due(struct ferry_loop *loop)
 {
     bool due = loop->called || ferry__gauge(&loop->token->gauges.jobs) > 0;
     loop->called = false;
-    return due && !loop->answer_is_far;
+    return due && !(loop->answer_is_far && ferry__spin_is_slow(&loop->spin));
 }
 
 /* Waits for a message, if that is likely to come soon. True: it has come. Timers are not

@@ -64,6 +64,11 @@ bool ferry__spin_pays(const struct ferry__spin *spin,
     return spinners->how == FERRY_SPIN_ALWAYS;
 }
 
+bool ferry__spin_is_slow(const struct ferry__spin *spin)
+{
+    return spin->wake > LEAST_SECONDS;
+}
+
 void ferry__spin_sleep(struct ferry__spin *spin)
 {
     if (spin->began == 0) spin->began = ferry__real_now();

@@ -95,6 +95,9 @@ static inline bool ferry__spin_on(struct ferry__spinning *spinning)
 bool ferry__spin_pays(const struct ferry__spin *spin,
                       const struct ferry__spinners *spinners);
 
+/* Whether to be woken takes longer than it is worth to wait for somebody who is. */
+bool ferry__spin_is_slow(const struct ferry__spin *spin);
+
 /* The wait becomes a sleep; and is over. woken: when somebody began to wake the sleeper,
  * on the real clock; if that is before the sleep, it ended by itself. */
 void ferry__spin_sleep(struct ferry__spin *spin);

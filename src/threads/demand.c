@@ -24,9 +24,16 @@ void ferry__demand_learn(struct ferry__demand *demand, double seconds)
     else demand->job += FORGOTTEN * (seconds - demand->job);
 }
 
-bool ferry__demand_is_short(const struct ferry__demand *demand)
+#define WORK_SECONDS 1e-3
+
+static bool is_short(const struct ferry__demand *demand)
 {
     return demand->processors > 0 && demand->job <= SHORT_SECONDS;
+}
+
+bool ferry__demand_is_work(const struct ferry__demand *demand)
+{
+    return demand->processors > 0 && demand->job <= WORK_SECONDS;
 }
 
 #define LEAST_QUIET 5e-6
@@ -35,8 +42,7 @@ bool ferry__demand_is_short(const struct ferry__demand *demand)
 double ferry__demand_quiet(const struct ferry__demand *demand, size_t workers,
                            size_t jobs)
 {
-    if (workers < (size_t)demand->processors || !ferry__demand_is_short(demand))
-        return 0;
+    if (workers < (size_t)demand->processors || !is_short(demand)) return 0;
     double seconds = (double)jobs * demand->job / 2 / demand->processors;
     return seconds < LEAST_QUIET ? 0 : seconds < MOST_QUIET ? seconds : MOST_QUIET;
 }
@@ -44,7 +50,7 @@ double ferry__demand_quiet(const struct ferry__demand *demand, size_t workers,
 bool ferry__demand_is_met(const struct ferry__demand *demand, size_t workers,
                           size_t jobs)
 {
-    if (workers == 0 || !ferry__demand_is_short(demand)) return false;
+    if (workers == 0 || !is_short(demand)) return false;
     return workers >= (size_t)demand->processors ||
            (double)jobs * demand->job < WAKE_SECONDS;
 }

@@ -35,8 +35,9 @@ void ferry__demand_learn(struct ferry__demand *demand, double seconds);
 bool ferry__demand_is_met(const struct ferry__demand *demand, size_t workers,
                           size_t jobs);
 
-/* Whether jobs have been short lately: who does them uses a processor. */
-bool ferry__demand_is_short(const struct ferry__demand *demand);
+/* Whether jobs have been short enough lately for whoever does them to use a processor
+ * rather than to wait for something. */
+bool ferry__demand_is_work(const struct ferry__demand *demand);
 
 /* How long so many workers may leave a loop asleep that so many jobs keep waiting; 0: not
  * at all. */

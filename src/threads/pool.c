@@ -146,7 +146,7 @@ static bool is_manned(struct ferry__pool *pool)
     size_t workers = busy(pool),
            jobs = ferry__gauge(&gauges(pool)->jobs) + pool->offered;
     ferry__spin_note_working(&pool->token->spinners,
-                             ferry__demand_is_short(&pool->demand) ? workers : 0);
+                             ferry__demand_is_work(&pool->demand) ? workers : 0);
     set_quiet(pool, ferry__demand_quiet(&pool->demand, workers, jobs));
     return ferry__demand_is_met(&pool->demand, workers, jobs);
 }
