@@ -21,6 +21,7 @@
 #define FERRY_SRC_THREADS_JOB_H
 
 #include "loop/inbox.h"
+#include "sync/limiter.h"
 #include "task/task.h"
 #include <ferry/to_thread.h>
 #include <stdatomic.h>
@@ -87,8 +88,13 @@ struct ferry__job {
     struct ferry__scope_member member;
     ferry_capacity_limiter
         *limiter; /* an abandoned job's token, with a reference; or NULL */
-    /* It waits ahead of its token, and a worker has passed it one. */
-    void (*admitted)(struct ferry__job *job);
+    ferry_capacity_limiter *queued_at; /* whose token it waits for; or NULL */
+    struct ferry__token_waiter waiter;
+    /* To whoever asked for it, once it has waited: it has its token, and is to be handed
+     * over; or a worker has passed it one, and has it. May only take note, or make
+     * something ready. */
+    void (*granted)(struct ferry__job *job);
+    void (*taken)(struct ferry__job *job);
 };
 
 /* Loop: starts to watch the scopes around the current task, and stops. */

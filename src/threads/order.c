@@ -45,6 +45,75 @@ void ferry__order_note_token(struct ferry__job *job, ferry_capacity_limiter *lim
                              job->pool == runtime->pool && job->tasks->loop.token->now;
 }
 
+/* ---- waiting for a token ---- */
+
+static struct ferry__job *job_of(struct ferry__token_waiter *waiter)
+{
+    return ferry__container_of(waiter, struct ferry__job, waiter);
+}
+
+/* A worker has passed it a token, and has it. */
+static void be_taken(struct ferry__job *job)
+{
+    job->queued_at = NULL;
+    ferry__job_hold_clock(job, true);
+    ferry__pool_note_taken(job);
+    job->taken(job);
+}
+
+static void offer(struct ferry__token_waiter *waiter)
+{
+    struct ferry__job *job = job_of(waiter);
+    ferry__pool_offer(job->pool, job);
+}
+
+static bool recall(struct ferry__token_waiter *waiter)
+{
+    struct ferry__job *job = job_of(waiter);
+    if (ferry__pool_withdraw_offer(job->pool, job)) return true;
+    be_taken(job);
+    return false;
+}
+
+static bool granted(struct ferry__token_waiter *waiter)
+{
+    struct ferry__job *job = job_of(waiter);
+    if (waiter->offered && !recall(waiter)) return false;
+    job->queued_at = NULL;
+    job->granted(job);
+    return true;
+}
+
+void ferry__job_queue_for_token(struct ferry__job *job, ferry_capacity_limiter *limiter)
+{
+    ferry__order_note_token(job, limiter);
+    job->queued_at = limiter;
+    job->waiter = (struct ferry__token_waiter){
+        .granted = granted,
+        .offer = job->has_default_token ? offer : NULL,
+        .recall = recall,
+    };
+    ferry__limiter_queue(limiter, &job->waiter);
+}
+
+bool ferry__job_leave_queue(struct ferry__job *job)
+{
+    ferry_capacity_limiter *limiter = job->queued_at;
+    bool back = !job->waiter.offered || recall(&job->waiter);
+    job->queued_at = NULL;
+    ferry__limiter_unqueue(limiter, &job->waiter);
+    return back;
+}
+
+void ferry__job_admit(struct ferry__job *job)
+{
+    if (job->queued_at == NULL) return;
+    ferry__limiter_unqueue(job->queued_at, &job->waiter);
+    be_taken(job);
+}
+
+/* ---- the record ---- */
+
 void ferry__order_fill(struct ferry__job *job, ferry_fn *fn, void *arg,
                        const ferry_to_thread_options *options)
 {

@@ -24,6 +24,18 @@ struct ferry__pool *ferry__order_pool(struct ferry__tasks *tasks,
 /* Notes whose token the job has got, before it is handed over; NULL: it has none. */
 void ferry__order_note_token(struct ferry__job *job, ferry_capacity_limiter *limiter);
 
+/* Lets it wait for a token of that limiter, which must be held meanwhile; workers that end
+ * others with a token of the default one may pass it on. Its `granted` or `taken` tells
+ * of the end of that. */
+void ferry__job_queue_for_token(struct ferry__job *job, ferry_capacity_limiter *limiter);
+
+/* Whoever asked for it is cancelled meanwhile. False: too late, a worker has it, and it is
+ * as one that has been handed over. */
+bool ferry__job_leave_queue(struct ferry__job *job);
+
+/* The loop is told that a worker has passed it a token; it may have found out before. */
+void ferry__job_admit(struct ferry__job *job);
+
 /* Fills the record in, with a snapshot of the current context. */
 void ferry__order_fill(struct ferry__job *job, ferry_fn *fn, void *arg,
                        const ferry_to_thread_options *options);

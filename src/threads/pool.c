@@ -5,6 +5,7 @@
 #include "base/processors.h"
 #include "sync/limiter.h"
 #include "threads/dedicated.h"
+#include "threads/order.h"
 #include "threads/thread.h"
 #include <ferry/error.h>
 #include <stdlib.h>
@@ -458,7 +459,7 @@ void ferry__pool_job_done(struct ferry__message *message, bool refused)
     struct ferry__job *job = ferry__container_of(message, struct ferry__job, done);
     struct ferry__worker *worker = job->worker;
     enum ferry__worker_now now = job->worker_now;
-    if (job->passed) job->passed->admitted(job->passed);
+    if (job->passed) ferry__job_admit(job->passed);
     ferry__gauge_add(&gauges(worker->pool)->jobs, -1);
     worker->pool->ended_jobs++;
     note_alive(worker);

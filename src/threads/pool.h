@@ -105,7 +105,7 @@ void ferry__pool_free_job(struct ferry__pool *pool, struct ferry__job *job);
 void ferry__pool_submit(struct ferry__pool *pool, struct ferry__job *job);
 
 /* Offers a job that waits for a token of the default limiter to workers that pass one on.
- * Its `admitted` is called when the loop is told of it. */
+ * The loop hears of it with the end of the job that had the token. */
 void ferry__pool_offer(struct ferry__pool *pool, struct ferry__job *job);
 
 /* Withdraws that. False: a worker has passed it a token, and it is as one that has been

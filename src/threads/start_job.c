@@ -22,7 +22,6 @@ struct ferry__child {
     ferry_task_group *group;
     struct ferry__job *job;          /* NULL once it is abandoned */
     ferry_to_thread_options options; /* with references to limiter and worker */
-    struct ferry__token_waiter waiter;
     bool has_token;
     int result;
     enum {
@@ -48,52 +47,18 @@ static void end_with(struct ferry__child *child, int result)
     make_ready(child);
 }
 
-static struct ferry__child *child_of(struct ferry__token_waiter *waiter)
-{
-    return ferry__container_of(waiter, struct ferry__child, waiter);
-}
-
 /* A worker has passed the job a token, and has it. */
-static void be_admitted(struct ferry__child *child)
+static void taken(struct ferry__job *job)
 {
-    child->stage = SUBMITTED;
-    child->has_token = true;
-    ferry__job_hold_clock(child->job, true);
-    ferry__pool_note_taken(child->job);
+    job->child->has_token = true;
+    job->child->stage = SUBMITTED;
 }
 
-/* The limiter may not know of it yet, or the loop have found it out before. */
-static void admitted(struct ferry__job *job)
+static void granted(struct ferry__job *job)
 {
-    struct ferry__child *child = job->child;
-    if (child == NULL || child->stage != WAITING) return;
-    ferry__limiter_unqueue(child->options.limiter, &child->waiter);
-    be_admitted(child);
-}
-
-static void offer(struct ferry__token_waiter *waiter)
-{
-    struct ferry__job *job = child_of(waiter)->job;
-    job->admitted = admitted;
-    ferry__pool_offer(job->pool, job);
-}
-
-static bool recall(struct ferry__token_waiter *waiter)
-{
-    struct ferry__child *child = child_of(waiter);
-    if (ferry__pool_withdraw_offer(child->job->pool, child->job)) return true;
-    be_admitted(child);
-    return false;
-}
-
-static bool granted(struct ferry__token_waiter *waiter)
-{
-    struct ferry__child *child = child_of(waiter);
-    if (waiter->offered && !recall(waiter)) return false;
-    child->has_token = true;
-    child->stage = ADMITTED;
-    make_ready(child);
-    return true;
+    job->child->has_token = true;
+    job->child->stage = ADMITTED;
+    make_ready(job->child);
 }
 
 static void over(struct ferry__job *job, int result)
@@ -132,20 +97,13 @@ static void withdraw(struct ferry__child *child)
     }
 }
 
-/* Unless it has been passed a token: then it is as one that has been submitted. */
-static void leave_queue(struct ferry__child *child)
-{
-    bool back = !child->waiter.offered || recall(&child->waiter);
-    ferry__limiter_unqueue(child->options.limiter, &child->waiter);
-    if (back) end_with(child, -ECANCELED);
-}
-
 /* The group is. In the other stages its step will see it, or the end has come. */
 static void cancelled(struct ferry__scope_member *member)
 {
     struct ferry__job *job = ferry__container_of(member, struct ferry__job, member);
     struct ferry__child *child = job->child;
-    if (child->stage == WAITING) leave_queue(child);
+    if (child->stage == WAITING && ferry__job_leave_queue(job))
+        end_with(child, -ECANCELED);
     if (child->stage == SUBMITTED) withdraw(child);
 }
 
@@ -201,10 +159,7 @@ static void ask_for_token(struct ferry__child *child)
         return;
     }
     child->stage = WAITING;
-    ferry__order_note_token(child->job, limiter);
-    child->waiter.offer = child->job->has_default_token ? offer : NULL;
-    child->waiter.recall = recall;
-    ferry__limiter_queue(limiter, &child->waiter);
+    ferry__job_queue_for_token(child->job, limiter);
 }
 
 static void step(struct ferry__ready *ready)
@@ -243,13 +198,14 @@ static void start(struct ferry__child *child, ferry_task_group *group)
 {
     struct ferry__job *job = child->job;
     job->over = over;
+    job->granted = granted;
+    job->taken = taken;
     job->child = child;
     job->tasks = group->scope.tasks;
     job->pool = ferry__order_pool(job->tasks, &child->options);
     job->member.cancelled = cancelled;
     child->group = group;
     child->ready.run = step;
-    child->waiter.granted = granted;
     ferry__job_watch_scope(job, &group->scope);
     ferry__group_add(group, &child->sibling);
     make_ready(child);

@@ -13,12 +13,11 @@ struct ferry__host {
     struct ferry__job *job;
     const ferry_to_thread_options *options;
     ferry_capacity_limiter *limiter; /* NULL: it needs no token */
-    struct ferry__token_waiter waiter;
+    bool has_token;
     struct ferry__call *request; /* the job wants this run here, meanwhile */
     int result;
     bool over;
-    enum { QUEUED, GRANTED, HANDED_OVER } stage; /* for a token; with one; the job */
-    enum { NEVER_RAN, RAN, ABANDONED } fate;     /* of the job, once it is over */
+    enum { NEVER_RAN, RAN, ABANDONED } fate; /* of the job, once it is over */
 };
 
 /* ---- what reaches the host while it waits ---- */
@@ -48,62 +47,25 @@ void ferry__host_request(struct ferry__host *host, struct ferry__call *call)
     ferry__wake(&host->wait, 0);
 }
 
-/* A worker has passed the job a token, and has it. */
-static void be_admitted(struct ferry__host *host)
+static void taken(struct ferry__job *job)
 {
-    host->stage = HANDED_OVER;
-    ferry__job_hold_clock(host->job, true);
-    ferry__pool_note_taken(host->job);
+    job->host->has_token = true;
 }
 
-/* The same, where the limiter does not know of it yet; or where it has been found out
- * before, because the loop wanted to do something with the waiter. */
-static void admitted(struct ferry__job *job)
+static void granted(struct ferry__job *job)
 {
-    struct ferry__host *host = job->host;
-    if (host == NULL || host->stage != QUEUED) return;
-    ferry__limiter_unqueue(host->limiter, &host->waiter);
-    be_admitted(host);
-}
-
-static void offer(struct ferry__token_waiter *waiter)
-{
-    struct ferry__host *host = ferry__container_of(waiter, struct ferry__host, waiter);
-    host->job->admitted = admitted;
-    ferry__pool_offer(host->job->pool, host->job);
-}
-
-static bool recall(struct ferry__token_waiter *waiter)
-{
-    struct ferry__host *host = ferry__container_of(waiter, struct ferry__host, waiter);
-    if (ferry__pool_withdraw_offer(host->job->pool, host->job)) return true;
-    be_admitted(host);
-    return false;
-}
-
-static bool granted(struct ferry__token_waiter *waiter)
-{
-    struct ferry__host *host = ferry__container_of(waiter, struct ferry__host, waiter);
-    if (waiter->offered && !recall(waiter)) return false;
-    host->stage = GRANTED;
-    ferry__wake(&host->wait, 0);
-    return true;
-}
-
-/* True: it waits for a token no more, and the job will not run. */
-static bool leave_queue(struct ferry__host *host)
-{
-    bool back = !host->waiter.offered || recall(&host->waiter);
-    ferry__limiter_unqueue(host->limiter, &host->waiter);
-    if (back) finish(host, NEVER_RAN, -ECANCELED);
-    return back;
+    taken(job);
+    ferry__wake(&job->host->wait, 0);
 }
 
 static bool cancelled(struct ferry__wait *wait)
 {
     struct ferry__host *host = ferry__container_of(wait, struct ferry__host, wait);
     struct ferry__job *job = host->job;
-    if (host->stage == QUEUED && leave_queue(host)) return true;
+    if (job->queued_at && ferry__job_leave_queue(job)) {
+        finish(host, NEVER_RAN, -ECANCELED);
+        return true;
+    }
     enum ferry__withdrawal withdrawal = ferry__job_withdraw(job);
     if (withdrawal == FERRY__JOB_STAYS) return false;
     bool lost = withdrawal == FERRY__JOB_IS_LOST;
@@ -117,7 +79,6 @@ static bool cancelled(struct ferry__wait *wait)
 static void hand_over(struct ferry__host *host)
 {
     struct ferry__job *job = host->job;
-    host->stage = HANDED_OVER;
     ferry__job_hold_clock(job, true);
     ferry__order_note_token(job, host->limiter);
     ferry__pool_submit(job->pool, job);
@@ -133,17 +94,6 @@ static void use_token(struct ferry__host *host, struct ferry__tasks *tasks)
     }
     finish(host, NEVER_RAN, rc);
     ferry__wake(&host->wait, 0);
-}
-
-static void queue_for_token(struct ferry__host *host)
-{
-    struct ferry__job *job = host->job;
-    host->stage = QUEUED;
-    host->waiter.granted = granted;
-    ferry__order_note_token(job, host->limiter);
-    host->waiter.offer = job->has_default_token ? offer : NULL;
-    host->waiter.recall = recall;
-    ferry__limiter_queue(host->limiter, &host->waiter);
 }
 
 static void await(struct ferry__host *host, struct ferry__task *task)
@@ -165,13 +115,16 @@ static void run(struct ferry__host *host, struct ferry__task *task)
     struct ferry__job *job = host->job;
     const struct ferry__block *blocks = task->blocks;
     job->over = over;
+    job->granted = granted;
+    job->taken = taken;
     job->tasks = task->tasks;
     job->pool = ferry__order_pool(task->tasks, host->options);
     job->host = host;
     host->wait = ferry__wait_for(task, cancelled);
     ferry__job_watch_scope(job, task->scope);
-    if (host->limiter == NULL || ferry__limiter_try(host->limiter)) hand_over(host);
-    else queue_for_token(host);
+    host->has_token = host->limiter && ferry__limiter_try(host->limiter);
+    if (host->has_token || host->limiter == NULL) hand_over(host);
+    else ferry__job_queue_for_token(job, host->limiter);
     await(host, task);
     ferry__block_check_end(task, blocks);
     if (host->fate == NEVER_RAN) ferry__context_unref(job->context);
@@ -181,9 +134,8 @@ static void run(struct ferry__host *host, struct ferry__task *task)
  * job keeps it. */
 static void give_token(const struct ferry__host *host)
 {
-    if (host->limiter == NULL || host->stage == QUEUED || host->fate == ABANDONED)
-        return;
-    if (host->job->passed == NULL) ferry__limiter_give(host->limiter);
+    if (host->has_token && host->fate != ABANDONED && host->job->passed == NULL)
+        ferry__limiter_give(host->limiter);
 }
 
 static void run_shielded(struct ferry__host *host, struct ferry__task *task,
