@@ -16,8 +16,8 @@
  * there are processors does it for each loop, and the loop itself.
  *
  * The system likes to put two threads that wake each other on one processor, and leaves
- * them there while others are busy: then each trip takes two switches. A worker that
- * finds itself beside its loop moves away, as often as pays.
+ * them there while others are busy: then each trip takes two switches. A thread of
+ * ferry's own that finds itself beside its loop moves away, as often as pays.
  *
  * Refused: a fixed time (wrong by a factor of ten between machines), yielding the
  * processor in between (costs as much as a futex call, and comes back a time slice
@@ -110,13 +110,13 @@ void ferry__spin_note_working(struct ferry__spinners *spinners, size_t threads);
 void ferry__spin_loop_is_here(struct ferry__spinners *spinners);
 void ferry__spin_thread_is_here(struct ferry__spinners *spinners);
 
-/* A worker with nothing to do: away from the loop's processor, if it expects its next job
- * soon. *moved: when it did that last, on the real clock. */
+/* A thread of ferry's own, before it waits: away from the loop's processor, if it expects
+ * something soon. *moved: when it did that last, on the real clock. */
 void ferry__spin_keep_away(double *moved, const struct ferry__spin *spin,
                            const struct ferry__spinners *spinners);
 
 /* Parks the calling thread until the loop unparks it, and looks for that first. moved: as
- * above, for a worker; NULL: the thread is not ferry's. */
+ * above; NULL: the thread is not ferry's. */
 void ferry__park_for_loop(struct ferry__parker *parker, struct ferry__spinners *spinners,
                           double *moved);
 

@@ -6,6 +6,12 @@
 #define SHORT_SECONDS 200e-6
 #define WAKE_SECONDS 20e-6
 
+/* What takes longer than that is likely to wait for something; what is left asleep for
+ * less than the second is not worth it, and for more than the third is missed. */
+#define WORK_SECONDS 1e-3
+#define LEAST_QUIET 5e-6
+#define MOST_QUIET 300e-6
+
 /* Of the longest of late, what each shorter job takes away: after a long one some tens of
  * short ones have to follow. */
 #define FORGOTTEN 0.0625
@@ -24,8 +30,6 @@ void ferry__demand_learn(struct ferry__demand *demand, double seconds)
     else demand->job += FORGOTTEN * (seconds - demand->job);
 }
 
-#define WORK_SECONDS 1e-3
-
 static bool is_short(const struct ferry__demand *demand)
 {
     return demand->processors > 0 && demand->job <= SHORT_SECONDS;
@@ -35,9 +39,6 @@ bool ferry__demand_is_work(const struct ferry__demand *demand)
 {
     return demand->processors > 0 && demand->job <= WORK_SECONDS;
 }
-
-#define LEAST_QUIET 5e-6
-#define MOST_QUIET 300e-6
 
 double ferry__demand_quiet(const struct ferry__demand *demand, size_t workers,
                            size_t jobs)

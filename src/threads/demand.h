@@ -12,7 +12,7 @@
  *
  * While they keep all processors busy the loop sleeps, and to wake it costs the worker that
  * does it more than a short job: so workers that have another job in hand leave it asleep
- * until about half of what there is has been done, or a tenth of a millisecond has passed.
+ * until about half of what there is has been done, or 0.3 ms have passed.
  *
  * All of it is the loop's. Where time is virtual nothing is held back. */
 #ifndef FERRY_SRC_THREADS_DEMAND_H

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "threads/pool.h"
 
-#include "base/processors.h"
 #include "sync/limiter.h"
 #include "threads/dedicated.h"
 #include "threads/order.h"
@@ -72,173 +71,9 @@ void ferry__pool_free_job(struct ferry__pool *pool, struct ferry__job *job)
     ferry__list_prepend(&pool->spare_jobs, &job->place);
 }
 
-/* ---- idle workers ---- */
-
 static struct ferry__gauges *gauges(const struct ferry__pool *pool)
 {
     return &pool->token->gauges;
-}
-
-static void become_idle(struct ferry__worker *worker)
-{
-    worker->is_idle = true;
-    worker->pool->idle_count++;
-    ferry__gauge_add(&gauges(worker->pool)->workers_idle, 1);
-    ferry__list_prepend(&worker->pool->idle, &worker->idle_place);
-}
-
-/* relaxed: the loop's own number. */
-static unsigned stalls(const struct ferry__pool *pool)
-{
-    return atomic_load_explicit(&pool->stalls, memory_order_relaxed);
-}
-
-static void stop_being_idle(struct ferry__worker *worker)
-{
-    if (!worker->is_idle) return;
-    worker->is_idle = false;
-    worker->pool->idle_count--;
-    worker->stall = stalls(worker->pool);
-    ferry__gauge_add(&gauges(worker->pool)->workers_idle, -1);
-    ferry__list_remove(&worker->pool->idle, &worker->idle_place);
-}
-
-/* To the worker that became idle last. False: none is. One that has just ended by
- * itself is passed over; what it says of its end is on its way. */
-static bool hand_to_idle(struct ferry__pool *pool, struct ferry__job *job)
-{
-    while (!ferry__list_is_empty(&pool->idle)) {
-        struct ferry__worker *worker = ferry__container_of(
-            pool->idle.first, struct ferry__worker, idle_place);
-        stop_being_idle(worker);
-        job->worker = worker;
-        struct ferry_loop *loop = &job->tasks->loop;
-        enum ferry__handed handed = ferry__worker_hand(worker, job);
-        loop->answer_is_far = handed == FERRY__WORKER_WOKEN;
-        if (handed != FERRY__WORKER_ENDED) return true;
-    }
-    job->worker = NULL;
-    return false;
-}
-
-/* ---- how many workers there are to be ---- */
-
-/* At work, as far as anybody can tell. A worker may have been made, or have ended, that
- * is not known of here. */
-static size_t busy(const struct ferry__pool *pool)
-{
-    size_t others = pool->idle_count + pool->stalled, all = ferry__gauge(&pool->size);
-    return all > others ? all - others : 0;
-}
-
-static void begin_watch(struct ferry__pool *pool);
-
-static void set_quiet(struct ferry__pool *pool, double seconds)
-{
-    if (seconds > 0) begin_watch(pool);
-    if (atomic_load_explicit(&pool->quiet, memory_order_relaxed) != seconds)
-        atomic_store_explicit(&pool->quiet, seconds, memory_order_relaxed);
-}
-
-/* A dedicated worker's pool has all that it will ever have, and holds back nothing. */
-static bool is_manned(struct ferry__pool *pool)
-{
-    if (pool->loop == NULL) return false;
-    size_t workers = busy(pool),
-           jobs = ferry__gauge(&gauges(pool)->jobs) + pool->offered;
-    ferry__spin_note_working(&pool->token->spinners,
-                             ferry__demand_is_work(&pool->demand) ? workers : 0);
-    set_quiet(pool, ferry__demand_quiet(&pool->demand, workers, jobs));
-    return ferry__demand_is_met(&pool->demand, workers, jobs);
-}
-
-static void set_lacking(struct ferry__pool *pool, bool lacking)
-{
-    if (atomic_load_explicit(&pool->lacking, memory_order_relaxed) != lacking)
-        atomic_store_explicit(&pool->lacking, lacking, memory_order_relaxed);
-}
-
-static void watch(struct ferry__timer *timer);
-
-static void begin_watch(struct ferry__pool *pool)
-{
-    if (pool->watching) return;
-    pool->watching = true;
-    pool->ended_before = pool->ended_jobs;
-    ferry__timers_add(&pool->loop->timers, &pool->watch,
-                      ferry__loop_now(pool->loop) + FERRY__HELD_BACK_SECONDS, watch);
-    ferry__loop_ask(pool->loop);
-}
-
-static void end_watch(struct ferry__pool *pool)
-{
-    if (pool->watching) ferry__timers_remove(&pool->loop->timers, &pool->watch);
-    pool->watching = false;
-}
-
-/* Hands what is in the lane to idle workers, as long as more are wanted. If there were
- * not enough, whoever finds jobs in the lane may make one; what is left because no more
- * are wanted is held back. So whatever is in the lane is under way to a worker that is
- * being made, or watched. */
-static void man(struct ferry__pool *pool)
-{
-    struct ferry__job *job;
-    bool wanted;
-    while ((wanted = !is_manned(pool)) && !ferry__list_is_empty(&pool->idle) &&
-           (job = ferry__lane_take_any(&pool->lane))) {
-        job->in_slot = hand_to_idle(pool, job);
-        if (!job->in_slot) ferry__lane_put(&pool->lane, job);
-    }
-    set_lacking(pool, wanted && ferry__list_is_empty(&pool->idle));
-    if (!wanted && !ferry__lane_is_empty(&pool->lane)) begin_watch(pool);
-}
-
-static void man_or_grow(struct ferry__pool *pool)
-{
-    man(pool);
-    if (ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
-}
-
-/* None has ended in all that time: these are not short, and who does them is not to be
- * reckoned with. */
-static void stall(struct ferry__pool *pool)
-{
-    ferry__demand_learn(&pool->demand, FERRY__HELD_BACK_SECONDS);
-    pool->stalled = ferry__gauge(&pool->size) - pool->idle_count;
-    atomic_store_explicit(&pool->stalls, stalls(pool) + 1, memory_order_relaxed);
-}
-
-/* Whether anybody relies on jobs to end soon. */
-static bool is_watched(const struct ferry__pool *pool)
-{
-    return !ferry__lane_is_empty(&pool->lane) ||
-           atomic_load_explicit(&pool->quiet, memory_order_relaxed) > 0;
-}
-
-/* Those that have ended may have been longer than was thought, too. */
-static void watch(struct ferry__timer *timer)
-{
-    struct ferry__pool *pool = ferry__container_of(timer, struct ferry__pool, watch);
-    pool->watching = false;
-    if (ferry__gauge(&gauges(pool)->jobs) == 0) set_quiet(pool, 0);
-    if (!is_watched(pool)) return;
-    if (pool->ended_jobs == pool->ended_before) stall(pool);
-    man_or_grow(pool);
-}
-
-/* A worker that had been given up has shown itself. */
-static void note_alive(struct ferry__worker *worker)
-{
-    struct ferry__pool *pool = worker->pool;
-    if (worker->stall == stalls(pool)) return;
-    worker->stall = stalls(pool);
-    if (pool->stalled > 0) pool->stalled--;
-}
-
-void ferry__pool_serve(struct ferry__pool *pool, struct ferry_loop *loop)
-{
-    pool->loop = loop;
-    ferry__demand_init(&pool->demand, pool->token->now ? ferry__processors() : 0);
 }
 
 /* ---- handing over and taking back ---- */
@@ -247,17 +82,14 @@ void ferry__pool_submit(struct ferry__pool *pool, struct ferry__job *job)
 {
     job->pool = pool;
     ferry__gauge_add(&gauges(pool)->jobs, 1);
-    bool manned = is_manned(pool);
+    ferry__pool_note_load(pool);
+    bool manned = ferry__pool_is_manned(pool);
     bool first = ferry__lane_is_empty(&pool->lane);
-    job->in_slot = !manned && first && hand_to_idle(pool, job);
+    job->in_slot = !manned && first && ferry__pool_hand_to_idle(pool, job);
     if (job->in_slot) return;
     ferry__lane_put(&pool->lane, job);
-    if (!manned) {
-        man_or_grow(pool);
-        return;
-    }
-    set_lacking(pool, false);
-    begin_watch(pool);
+    if (manned) ferry__pool_hold_back(pool);
+    else ferry__pool_man_or_grow(pool);
 }
 
 void ferry__pool_offer(struct ferry__pool *pool, struct ferry__job *job)
@@ -265,7 +97,7 @@ void ferry__pool_offer(struct ferry__pool *pool, struct ferry__job *job)
     job->pool = pool;
     pool->offered++;
     ferry__lane_put(&pool->ahead, job);
-    (void)is_manned(pool); /* there is more to do while the loop is asleep */
+    ferry__pool_note_load(pool); /* there is more to do while the loop is asleep */
 }
 
 bool ferry__pool_withdraw_offer(struct ferry__pool *pool, struct ferry__job *job)
@@ -292,15 +124,15 @@ static void rests(struct ferry__worker *worker)
 static void worker_is_idle(struct ferry__worker *worker)
 {
     struct ferry__pool *pool = worker->pool;
-    become_idle(worker);
-    man(pool);
+    ferry__worker_become_idle(worker);
+    ferry__pool_man(pool);
     if (worker->is_idle) rests(worker);
 }
 
 bool ferry__pool_quit_idle(struct ferry__worker *worker)
 {
     if (!worker->is_idle) return false;
-    stop_being_idle(worker);
+    ferry__worker_stop_being_idle(worker);
     ferry__worker_quit(worker);
     return true;
 }
@@ -408,32 +240,20 @@ void ferry__pool_fail_queue(struct ferry__pool *pool, int rc)
     }
 }
 
-void ferry__pool_give_up(struct ferry__worker *worker)
-{
-    struct ferry__pool *pool = worker->pool;
-    if (worker->stall == stalls(pool)) {
-        worker->stall--;
-        pool->stalled++;
-    }
-    if (ferry__lane_is_empty(&pool->lane)) return;
-    man_or_grow(pool);
-    if (is_hopeless(pool) && ferry__pool_grow(pool) < 0) ferry__pool_no_thread(pool);
-}
-
 /* ---- taking in what workers say ---- */
 
 /* The last that is heard of it. An end may make room for another thread. */
 static void worker_has_ended(struct ferry__worker *worker)
 {
     struct ferry__pool *home = worker->pool->home;
-    stop_being_idle(worker);
+    ferry__worker_stop_being_idle(worker);
     worker->is_gone = true;
     ferry__gauge_add(&gauges(home)->workers_ended, 1);
-    note_alive(worker);
+    ferry__worker_note_alive(worker);
     ferry__gauge_add_shared(&worker->pool->size, -1);
     if (worker->pool->dedicated) ferry__dedicated_has_ended(worker);
     ferry__worker_unref(worker);
-    man_or_grow(home);
+    ferry__pool_man_or_grow(home);
     check_retired(home);
 }
 
@@ -462,7 +282,7 @@ void ferry__pool_job_done(struct ferry__message *message, bool refused)
     if (job->passed) ferry__job_admit(job->passed);
     ferry__gauge_add(&gauges(worker->pool)->jobs, -1);
     worker->pool->ended_jobs++;
-    note_alive(worker);
+    ferry__worker_note_alive(worker);
     if (job->ran) ferry__demand_learn(&worker->pool->demand, job->seconds);
     if (job->abandoned) end_abandoned(job);
     else job->over(job, job->result);
@@ -534,7 +354,7 @@ static void quit_all(const struct ferry__list *workers)
 void ferry__pool_close(struct ferry__pool *pool)
 {
     struct ferry__link *link;
-    end_watch(pool);
+    ferry__pool_end_watch(pool);
     wait_until_made(pool);
     struct ferry__list workers = dismiss(pool);
     quit_all(&workers);

@@ -89,9 +89,6 @@ void ferry__pool_unref(struct ferry__pool *pool);
 void ferry__pool_retire(struct ferry__pool *pool,
                         void (*has_retired)(struct ferry__pool *pool));
 
-/* Lets it hold back jobs, in that loop; before anything else. */
-void ferry__pool_serve(struct ferry__pool *pool, struct ferry_loop *loop);
-
 /* Makes that pool its home, for a dedicated worker's; before anything else. */
 void ferry__pool_live_in(struct ferry__pool *pool, struct ferry__pool *home);
 
@@ -118,10 +115,6 @@ void ferry__pool_note_taken(struct ferry__job *job);
 /* Takes it back. False: a worker has it. */
 bool ferry__pool_revoke(struct ferry__pool *pool, struct ferry__job *job);
 
-/* To be called when this one will not come free by itself any more: nobody counts on it,
- * and if jobs are queued and none is left that will come free, another is made. */
-void ferry__pool_give_up(struct ferry__worker *worker);
-
 /* To be called when a worker could not be made: if none is left that will come free, the
  * jobs in the queue fail with FERRY_E_NO_THREAD. */
 void ferry__pool_no_thread(struct ferry__pool *pool);
@@ -136,6 +129,43 @@ bool ferry__pool_quit_idle(struct ferry__worker *worker);
 void ferry__pool_job_done(struct ferry__message *message, bool refused);
 void ferry__pool_worker_started(struct ferry__message *message, bool refused);
 void ferry__pool_worker_ended(struct ferry__message *message, bool refused);
+
+/* ---- how many are at work; the loop's side (manning.c) ---- */
+
+/* Lets it hold back jobs, in that loop; before anything else. */
+void ferry__pool_serve(struct ferry__pool *pool, struct ferry_loop *loop);
+
+void ferry__worker_become_idle(struct ferry__worker *worker);
+void ferry__worker_stop_being_idle(struct ferry__worker *worker);
+
+/* To the worker that became idle last. False: none is. One that has just ended by itself is
+ * passed over; what it says of its end is on its way. */
+bool ferry__pool_hand_to_idle(struct ferry__pool *pool, struct ferry__job *job);
+
+/* Whether no more workers are wanted for what there is to do. */
+bool ferry__pool_is_manned(const struct ferry__pool *pool);
+
+/* To be called where there is more or less to do than before: for those that spin, and
+ * those that leave the loop asleep. */
+void ferry__pool_note_load(struct ferry__pool *pool);
+
+/* What is in the lane is to wait for workers that are at work, as long as jobs end. */
+void ferry__pool_hold_back(struct ferry__pool *pool);
+
+/* Hands what is in the lane to idle workers, as long as more are wanted; the second makes
+ * one where there are too few. */
+void ferry__pool_man(struct ferry__pool *pool);
+void ferry__pool_man_or_grow(struct ferry__pool *pool);
+
+/* A worker that had been given up has shown itself. */
+void ferry__worker_note_alive(struct ferry__worker *worker);
+
+/* To be called when this one will not come free by itself any more: nobody counts on it,
+ * and if jobs are queued and none is left that will come free, another is made. */
+void ferry__pool_give_up(struct ferry__worker *worker);
+
+/* No timer knows of the pool any more. */
+void ferry__pool_end_watch(struct ferry__pool *pool);
 
 /* ---- the making of workers (growth.c); any thread ---- */
 
