@@ -871,6 +871,67 @@ LOOP_TEST(cancelled_thread,
     return 0;
 }
 
+/* ---- beside tasks that come and go ---- */
+
+struct asker {
+    pthread_t loop;
+    struct counter answered;
+    atomic_bool over;
+};
+
+static int ask_the_loop(void *arg)
+{
+    struct asker *asker = arg;
+    for (int i = 1; i <= test_scale(200, 20000); i++) {
+        CHECK(pthread_kill(asker->loop, SIGHUP) == 0);
+        WAIT_UNTIL(counter_get(&asker->answered) == i);
+    }
+    atomic_store(&asker->over, true);
+    return pthread_kill(asker->loop, SIGHUP);
+}
+
+struct answering {
+    struct asker *asker;
+    ferry_signal_receiver *receiver;
+};
+
+static int answer_each(void *arg)
+{
+    struct answering *answering = arg;
+    while (CHECK_EQ_RC(ferry_signal_receiver_next(answering->receiver), SIGHUP),
+           !atomic_load(&answering->asker->over))
+        counter_add(&answering->asker->answered, 1);
+    return 0;
+}
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+LOOP_TEST(tasks_come_and_go,
+          "signals: none is lost that comes to the loop's thread while tasks start and "
+          "end there and take turns")
+{
+    struct asker asker = {.loop = pthread_self()};
+    ferry_signal_receiver receiver = {0};
+    ferry_task_group group = {0};
+    CHECK_OK(enter_for(&receiver, SIGHUP, 0));
+    CHECK_OK(ferry_task_group_enter(&group));
+    CHECK_OK(ferry_task_group_start_soon(
+        &group, answer_each, &(struct answering){.asker = &asker, .receiver = &receiver},
+        NULL));
+    struct test_thread *asking = spawn_thread(ask_the_loop, &asker);
+    while (!atomic_load(&asker.over)) {
+        CHECK_OK(ferry_task_group_start_soon(&group, nothing, NULL, NULL));
+        CHECK_OK(ferry_checkpoint());
+    }
+    CHECK_OK(ferry_task_group_exit(&group, 0));
+    CHECK_EQ_RC(join_thread(asking), 0);
+    return ferry_signal_receiver_exit(&receiver, 0);
+}
+
 /* ---- a storm ---- */
 
 enum { STORM_LOOPS = 2, STORM_THREADS = 2, KINDS = 3 };

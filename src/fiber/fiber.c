@@ -1,6 +1,8 @@
 /* Fibers: a stack, and the switch between two of them.  SPDX-License-Identifier: MIT */
 #include "fiber/switching.h"
 
+#include <signal.h>
+
 /* One thread's own. Initial-exec, because a signal handler reads it: other models may
  * allocate at a thread's first use. Who runs in its place is no thread-local, so that a
  * switch need not look at one. */
@@ -58,3 +60,20 @@ void ferry__fiber_release(struct ferry__fiber *fiber)
 {
     ferry__tools_release(fiber);
 }
+
+#ifdef FERRY__TSAN
+/* The thread's mask otherwise. Not inline: see the head of switching.h. */
+static _Thread_local sigset_t unblocked;
+
+__attribute__((noinline)) void ferry__tsan_block_signals(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &unblocked);
+}
+
+__attribute__((noinline)) void ferry__tsan_unblock_signals(void)
+{
+    pthread_sigmask(SIG_SETMASK, &unblocked, NULL);
+}
+#endif

@@ -104,20 +104,39 @@ FERRY__TOOL ferry__tsan_adopt(struct ferry__fiber *fiber)
     fiber->tools.thread = __tsan_get_current_fiber();
 }
 
+/* To this tool a fiber is a thread, and a signal belongs to the thread that it came to:
+ * kept until that thread calls something that the tool intercepts, and forgotten with it.
+ * And while the tool makes a fiber or takes one apart, the thread is that fiber. So a
+ * signal could wait for a fiber's next turn, or be lost with it. Hence none comes in the
+ * middle of these, nor between the call that delivers what was kept (the one that blocks
+ * them: it is intercepted) and the other side of a switch. */
+void ferry__tsan_block_signals(void);
+void ferry__tsan_unblock_signals(void);
+
 FERRY__TOOL ferry__tsan_init(struct ferry__fiber *fiber)
 {
+    ferry__tsan_block_signals();
     fiber->tools.thread = __tsan_create_fiber(0);
+    ferry__tsan_unblock_signals();
 }
 
 /* Flags 0: what was done before the switch happens before what comes after it. */
 FERRY__TOOL ferry__tsan_leave(struct ferry__fiber *to)
 {
+    ferry__tsan_block_signals();
     __tsan_switch_to_fiber(to->tools.thread, 0);
+}
+
+FERRY__TOOL ferry__tsan_arrive(void)
+{
+    ferry__tsan_unblock_signals();
 }
 
 FERRY__TOOL ferry__tsan_release(struct ferry__fiber *fiber)
 {
+    ferry__tsan_block_signals();
     __tsan_destroy_fiber(fiber->tools.thread);
+    ferry__tsan_unblock_signals();
 }
 #else
 FERRY__TOOL ferry__tsan_adopt(struct ferry__fiber *fiber)
@@ -131,6 +150,9 @@ FERRY__TOOL ferry__tsan_init(struct ferry__fiber *fiber)
 FERRY__TOOL ferry__tsan_leave(struct ferry__fiber *to)
 {
     (void)to;
+}
+FERRY__TOOL ferry__tsan_arrive(void)
+{
 }
 FERRY__TOOL ferry__tsan_release(struct ferry__fiber *fiber)
 {
@@ -198,6 +220,7 @@ FERRY__TOOL ferry__tools_leave_forever(struct ferry__fiber *from,
 FERRY__TOOL ferry__tools_arrive(struct ferry__fiber *fiber)
 {
     ferry__asan_arrive(fiber);
+    ferry__tsan_arrive();
 }
 
 FERRY__TOOL ferry__tools_release(struct ferry__fiber *fiber)
