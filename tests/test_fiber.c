@@ -582,17 +582,23 @@ END_TEST
 
 /* ---- stacks ---- */
 
-START_TEST(sizes_are_rounded)
+/* To the next odd number of pages. */
+static size_t rounded(size_t size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return ((size + page - 1) / page | 1) * page;
+}
+
+START_TEST(sizes_are_rounded)
+{
     struct ferry__stack_pool *pool = ferry__stack_pool_new(300001);
     struct ferry__stack usual, least, odd;
     ck_assert(ferry__stack_take(pool, 0, &usual));
     ck_assert(ferry__stack_take(pool, 1, &least));
     ck_assert(ferry__stack_take(pool, 1000001, &odd));
-    ck_assert_uint_eq(usual.mapped, (300001 + page - 1) / page * page);
+    ck_assert_uint_eq(usual.mapped, rounded(300001));
     ck_assert_uint_ge(least.high - least.low, 16 * 1024);
-    ck_assert_uint_eq(odd.mapped, (1000001 + page - 1) / page * page);
+    ck_assert_uint_eq(odd.mapped, rounded(1000001));
     ck_assert_uint_eq((size_t)(odd.high - odd.low) + ferry__guard_size(), odd.mapped);
     memset(usual.low, 1, (size_t)(usual.high - usual.low));
     memset(least.low, 1, (size_t)(least.high - least.low));

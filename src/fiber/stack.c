@@ -60,14 +60,17 @@ struct ferry__stack_pool {
     size_t mprotected; /* how many stacks in slabs are guarded so */
 };
 
-/* 0 if there is no such size: it wraps to less than a page. */
+/* 0 if there is no such size: it wraps to less than a page. An odd number of pages: the
+ * tops of stacks that lay some power of two apart would share few places in the caches
+ * and in the table of translated addresses. */
 static size_t round_size(size_t size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t least = ferry__guard_size() + USABLE_LEAST;
     if (size == 0) size = STACK_USUAL;
     if (size < least) size = least;
-    return (size + page - 1) / page * page;
+    size_t pages = (size + page - 1) / page;
+    return pages == 0 ? 0 : (pages | 1) * page;
 }
 
 /* Huge pages would fill what should be touched page by page. */
