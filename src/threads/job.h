@@ -44,6 +44,7 @@ enum ferry__job_state {
 /* What has become of the worker, as it tells with the job's completion. */
 enum ferry__worker_now { FERRY__WORKER_IDLE, FERRY__WORKER_BUSY, FERRY__WORKER_GONE };
 
+/* All that the worker looks at comes first, in two lines where it is aligned so. */
 struct ferry__job {
     /* Set before it is handed over, read by all. */
     ferry_fn *fn;
@@ -124,6 +125,10 @@ bool ferry__job_end(struct ferry__job *job);
 
 /* Worker: whether the call is cancelled (C). */
 bool ferry__job_is_cancelled(struct ferry__job *job, ferry_token *token);
+
+_Static_assert(offsetof(struct ferry__job, pool) <= 2 * FERRY__LINE ||
+                   sizeof(void *) != 8,
+               "two lines");
 
 /* How many abandoned jobs still run in this process. */
 extern atomic_size_t ferry__abandoned;

@@ -141,7 +141,7 @@ static void give_token(const struct ferry__host *host)
 static void run_shielded(struct ferry__host *host, struct ferry__task *task,
                          ferry_fn *fn, void *arg)
 {
-    struct ferry__job job;
+    _Alignas(FERRY__LINE) struct ferry__job job; /* see job.h */
     ferry__order_fill(&job, fn, arg, host->options);
     host->job = &job;
     run(host, task);
