@@ -18,7 +18,7 @@
 #include "threads/job.h"
 
 enum {
-    FERRY__LANE_PLACES = 256 /* arbitrary: 2 KiB; a power of two */
+    FERRY__LANE_PLACES = 1024 /* arbitrary: 8 KiB; a power of two */
 };
 
 struct ferry__lane {
