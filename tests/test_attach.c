@@ -492,13 +492,14 @@ HOST_TEST(cancels_later,
           "cancels what closing it has left alone")
 {
     struct guest guest;
-    struct counter ended = {0};
+    struct sleeper sleeper = {0};
     attach(&guest);
-    start(guest.portal, sleep_for_ever, &ended);
+    start(guest.portal, sleep_begun, &sleeper);
+    run_until_begun(&guest, &sleeper, 1);
     close_guest(&guest, false);
     host_call_after(guest.host, 0.005, stop_after_all, &guest);
     see_off(&guest);
-    CHECK_EQ_INT(counter_get(&ended), 1);
+    CHECK_EQ_INT(counter_get(&sleeper.ended), 1);
     return 0;
 }
 
