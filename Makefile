@@ -4,6 +4,7 @@
 #   make check          all tests, in six configurations, and bench-guard
 #   make check-long     the same, longer, and some under valgrind
 #   make check-desktop  ferry in a window of GTK's, tried with mouse and keyboard
+#   make coverage       which lines and branches of src/ the tests come through
 #   make bench          what a crossing costs
 #   make bench-quick    the same in less than a minute
 #   make bench-plot     what make bench found, drawn into docs/crossing.svg
@@ -24,6 +25,10 @@ check:
 check-long:
 	@tools/setup.sh check
 	@FERRY_LONG=1 tools/check.sh
+
+coverage:
+	@tools/setup.sh coverage
+	@tools/coverage.sh
 
 check-desktop:
 	@tools/setup.sh desktop
@@ -52,5 +57,5 @@ bench-guard-update:
 clean:
 	rm -rf build
 
-.PHONY: demo check check-long check-desktop bench bench-quick bench-plot bench-guard \
+.PHONY: demo check check-long coverage check-desktop bench bench-quick bench-plot bench-guard \
     bench-guard-update clean

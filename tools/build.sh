@@ -2,7 +2,7 @@
 # Configures and builds one of the project's configurations, in build/<name>.
 # SPDX-License-Identifier: MIT
 #
-# build.sh debug|release|ucontext|asan|asan-ucontext|tsan|desktop|desktop-asan
+# build.sh debug|release|ucontext|asan|asan-ucontext|tsan|coverage|desktop|desktop-asan
 #     [meson options...]
 set -eu
 cd "$(dirname "$0")/.."
@@ -22,6 +22,11 @@ desktop) options='-Dbuildtype=release -Doptimization=2' ;;
 asan | desktop-asan) options="$checked -Db_sanitize=address,undefined -Db_lundef=false" ;;
 asan-ucontext)
     options="$checked -Db_sanitize=address,undefined -Db_lundef=false -Dswitch=ucontext -Dportable=true"
+    ;;
+# Counters that threads share: without that they lose counts.
+coverage)
+    options="$checked -Doptimization=0 -Db_coverage=true"
+    options="$options -Dc_args=-fprofile-update=atomic"
     ;;
 tsan)
     compiler=clang

@@ -2,13 +2,13 @@
 # Installs the Debian packages that a target of the Makefile needs; silent when all are
 # there. SPDX-License-Identifier: MIT
 #
-# setup.sh build|demo|check|desktop|bench. What counts is whether the thing works, not
-# where it comes from: each package has a probe, and only those whose probe fails are
-# installed.
+# setup.sh build|demo|check|coverage|desktop|bench. What counts is whether the thing
+# works, not where it comes from: each package has a probe, and only those whose probe
+# fails are installed.
 # FERRY_NO_INSTALL=1 forbids it: then what is missing is printed, and it fails.
 set -eu
 
-group=${1:?usage: setup.sh build|demo|check|desktop|bench}
+group=${1:?usage: setup.sh build|demo|check|coverage|desktop|bench}
 
 has_command() { command -v "$1" >/dev/null 2>&1; }
 has_library() { pkg-config --exists "$1" 2>/dev/null; }
@@ -63,6 +63,12 @@ check)
     need clang has_command clang
     need "$(tsan_package)" has_tsan
     need valgrind has_command valgrind
+    ;;
+coverage)
+    need check has_library check
+    need libssl-dev has_library libcrypto
+    need libglib2.0-dev has_library gio-unix-2.0
+    need gcovr has_command gcovr
     ;;
 desktop)
     need libglib2.0-dev has_library glib-2.0
