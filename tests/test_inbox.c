@@ -5,6 +5,7 @@
 #include "loop/token.h"
 
 #include <poll.h>
+#include <sched.h>
 
 struct item {
     struct ferry__message message;
@@ -203,5 +204,44 @@ PLAIN_TEST(parker,
     CHECK(!ferry__park_for(&pair.ping, 0));
     ferry__unpark(&pair.ping);
     CHECK(ferry__park_for(&pair.ping, 1000));
+    return 0;
+}
+
+/* A worker's parker knows of two kinds of wakes: one meant for its slot may come late, and
+ * be taken for one that a job waits for. The second must be seen all the same. What the
+ * threads share lies apart, and the waker does not sleep: else there is no race. */
+struct waited {
+    _Alignas(128) struct ferry__parker parker;
+    _Alignas(128) atomic_int round;
+    _Alignas(128) atomic_int seen;
+    int rounds;
+};
+
+static int wait_for_rounds(void *arg)
+{
+    struct waited *waited = arg;
+    for (int i = 1; i <= waited->rounds; i++) {
+        while (atomic_load_explicit(&waited->round, memory_order_acquire) != i)
+            ferry__park(&waited->parker);
+        atomic_store_explicit(&waited->seen, i, memory_order_release);
+    }
+    return 0;
+}
+
+PLAIN_TEST(two_unparks, "F1: of two wakes in a row the second is not lost")
+{
+    struct waited waited = {.rounds = test_scale(100000, 2000000)};
+    ferry__parker_init(&waited.parker);
+    struct test_thread *thread = spawn_thread(wait_for_rounds, &waited);
+    for (int i = 1; i <= waited.rounds; i++) {
+        ferry__unpark(&waited.parker); /* early: it finds nothing, and parks again */
+        atomic_store_explicit(&waited.round, i, memory_order_release);
+        ferry__unpark(&waited.parker);
+        for (int looks = 0;
+             atomic_load_explicit(&waited.seen, memory_order_acquire) != i; looks++)
+            if (looks >= 1000) sched_yield();
+    }
+    join_thread(thread);
+    ferry__parker_destroy(&waited.parker);
     return 0;
 }

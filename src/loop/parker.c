@@ -62,7 +62,10 @@ static bool park(struct ferry__parker *parker, const struct timespec *until)
             }
         }
     errno = saved;
-    atomic_store_explicit(&parker->state, EMPTY, memory_order_relaxed);
+    /* An exchange, and acquire: whoever has unparked since SET was seen wakes nobody, so
+     * what it did before must be seen. A plain store might also reach the other threads
+     * only after the next look at what is waited for, and undo an unpark. */
+    atomic_exchange_explicit(&parker->state, EMPTY, memory_order_acquire);
     return true;
 }
 
