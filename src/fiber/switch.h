@@ -2,13 +2,13 @@
  *
  * What is kept are the registers that a function must keep by its ABI, and nothing
  * else: not the signal mask (two system calls for each switch), not the floating-point
- * control words (mxcsr and the x87 control word on x86-64, fpcr on aarch64: they cost
- * as much as the rest together, and hardly a program changes them; one that does,
- * changes them for its whole thread).
+ * control words (mxcsr and the x87 control word on x86-64, fpcr on aarch64, fpscr on
+ * armv7, fcsr on riscv64: they cost as much as the rest together, and hardly a program
+ * changes them; one that does, changes them for its whole thread).
  *
- * x86-64 and aarch64 have assembly of their own (switch_x86_64.S, switch_aarch64.S);
- * with FERRY_SWITCH_UCONTEXT everything else goes through ucontext
- * (switch_ucontext.c). */
+ * Four architectures have assembly of their own (switch_x86_64.S, switch_aarch64.S,
+ * switch_armv7.S, switch_riscv64.S); with FERRY_SWITCH_UCONTEXT everything else goes
+ * through ucontext (switch_ucontext.c). */
 #ifndef FERRY_SRC_FIBER_SWITCH_H
 #define FERRY_SRC_FIBER_SWITCH_H
 
