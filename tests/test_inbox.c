@@ -202,6 +202,9 @@ PLAIN_TEST(parker,
     }
     join_thread(thread);
     CHECK(!ferry__park_for(&pair.ping, 0));
+    double began = test_now();
+    CHECK(!ferry__park_for(&pair.ping, 0.3));
+    CHECK_BETWEEN(test_now() - began, 0.3, test_patience());
     ferry__unpark(&pair.ping);
     CHECK(ferry__park_for(&pair.ping, 1000));
     return 0;

@@ -38,10 +38,25 @@ void ferry__parker_destroy(struct ferry__parker *parker)
     (void)parker;
 }
 
+static long wait_by(long call, struct ferry__parker *parker, const void *until)
+{
+    return syscall(call, &parker->state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, PARKED,
+                   until, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+/* On 32-bit systems time_t may have 64 bits, for which there is a call of its own since
+ * Linux 5.1. The other takes two longs, which on the monotonic clock last for 68 years. */
 static long wait_while_parked(struct ferry__parker *parker, const struct timespec *until)
 {
-    return syscall(SYS_futex, &parker->state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
-                   PARKED, until, NULL, FUTEX_BITSET_MATCH_ANY);
+    if (until == NULL) return wait_by(SYS_futex, parker, NULL);
+#ifdef SYS_futex_time64
+    if (sizeof until->tv_sec > sizeof(long)) {
+        long rc = wait_by(SYS_futex_time64, parker, until);
+        if (rc == 0 || errno != ENOSYS) return rc;
+    }
+#endif
+    long narrow[2] = {(long)until->tv_sec, (long)until->tv_nsec};
+    return wait_by(SYS_futex, parker, narrow);
 }
 
 static bool park(struct ferry__parker *parker, const struct timespec *until)
