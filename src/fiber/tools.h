@@ -32,7 +32,10 @@
 
 #if !defined(NVALGRIND) && defined(__has_include)
 #if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#ifndef NVALGRIND /* it says that by itself where it does not know the processor */
 #define FERRY__VALGRIND 1
+#endif
 #endif
 #endif
 
@@ -163,8 +166,6 @@ FERRY__TOOL ferry__tsan_release(struct ferry__fiber *fiber)
 /* ---- valgrind: a few instructions that do nothing outside of it ---- */
 
 #ifdef FERRY__VALGRIND
-#include <valgrind/memcheck.h>
-
 FERRY__TOOL ferry__valgrind_init(struct ferry__fiber *fiber)
 {
     char *last = fiber->high - 1;
