@@ -76,8 +76,10 @@ static inline void ferry__spin_pause(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
-#elif defined(__aarch64__) || defined(__arm__)
+#elif defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7)
     __asm__ volatile("yield" ::: "memory");
+#elif defined(__riscv)
+    __asm__ volatile(".4byte 0x100000f" ::: "memory"); /* pause, a hint to any of them */
 #endif
 }
 
