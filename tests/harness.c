@@ -49,7 +49,7 @@ static struct test_case *cases;
 static int case_count;
 
 static atomic_int *skipped; /* while they ran: shared with the children */
-static int not_built;       /* skipped for want of their backend */
+static int left_out;        /* before: for want of their backend, or unfit */
 static bool forks;          /* each test has a process of its own */
 
 /* Of the child that runs a test. */
@@ -230,6 +230,28 @@ static void add_case(struct test *test, const char *backend, bool attached,
     case_count++;
 }
 
+/* All of FERRY_TEST_UNFIT. */
+static char unfit[16 * 1024];
+
+static void read_unfit(void)
+{
+    const char *path = getenv("FERRY_TEST_UNFIT");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    if (file) unfit[fread(unfit, 1, sizeof unfit - 1, file)] = '\0';
+    if (file) fclose(file);
+}
+
+static bool is_unfit(const struct test *test)
+{
+    char key[128];
+    snprintf(key, sizeof key, "\n%s %s: ", program_invocation_short_name, test->name);
+    const char *found = strstr(unfit, key);
+    if (found == NULL) return false;
+    found += strlen(key);
+    printf("ferry-skip: %s: %.*s\n", test->name, (int)strcspn(found, "\n"), found);
+    return true;
+}
+
 static bool has_host(const char *backend)
 {
     return strcmp(backend, "uv") == 0 || strcmp(backend, "glib") == 0;
@@ -243,12 +265,22 @@ static bool can_be_attached(const struct test *test, const char *backend)
            test->backend == NULL && has_host(backend);
 }
 
+/* NULL: there is one that fits. */
+static const char *lacking_backend(const struct test *test)
+{
+    if (test->backend) return is_built(test->backend) ? NULL : test->backend;
+    for (size_t i = 0; i < backend_count; i++)
+        if (test->kind != TEST__HOST || has_host(backends[i])) return NULL;
+    return "of any host";
+}
+
 static void add_cases(struct test *test, const char *only)
 {
-    if (test->backend && !is_built(test->backend)) {
-        printf("ferry-skip: %s: the backend %s is not built\n", test->name,
-               test->backend);
-        not_built++;
+    const char *lacking = lacking_backend(test);
+    if (lacking)
+        printf("ferry-skip: %s: the backend %s is not built\n", test->name, lacking);
+    if (lacking || is_unfit(test)) {
+        left_out++;
         return;
     }
     for (size_t i = 0; i < backend_count; i++) {
@@ -314,6 +346,7 @@ static void choose_backend(void)
 static void prepare(const struct arguments *arguments)
 {
     choose_backend();
+    read_unfit();
     skipped = mmap(NULL, sizeof *skipped, PROT_READ | PROT_WRITE,
                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     size_t room = 0;
@@ -371,7 +404,7 @@ int main(int argc, char **argv)
     /* Those that skipped while they ran have passed in Check's eyes. */
     int skips = atomic_load(skipped);
     passed -= skips < passed ? skips : passed;
-    skips += not_built;
+    skips += left_out;
     printf("ferry-test: %d passed, %d failed, %d skipped\n", passed, failed, skips);
     return failed == 0 && passed + skips > 0 ? 0 : 1;
 }

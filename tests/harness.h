@@ -20,7 +20,8 @@
  *
  * FERRY_ATTACHED=1 in the environment runs the first kind of tests also in loops that
  * ferry is attached to. FERRY_TEST_BACKEND=NAME runs them all on one that is not ferry's
- * own. CK_FORK=no runs everything in one process, for a debugger;
+ * own. FERRY_TEST_UNFIT=FILE leaves out what cannot work here: the file has lines
+ * "PROGRAM TEST: why", and begins with an empty one. CK_FORK=no runs everything in one process, for a debugger;
  * CK_TIMEOUT_MULTIPLIER=N gives everybody N times as long. */
 #ifndef FERRY_TESTS_HARNESS_H
 #define FERRY_TESTS_HARNESS_H
@@ -114,6 +115,16 @@ void test_leaves_something(const char *why);
  * is the exit status), and in `output`, cut at `size`, what it wrote to stdout and
  * stderr. It is killed when it takes longer than test_patience(). */
 int test_in_child(ferry_fn *fn, void *arg, char *output, size_t size);
+
+/* Whether the C library is glibc, of that version at least. */
+#ifdef __GLIBC__
+#define HAS_GLIBC(major, minor) __GLIBC_PREREQ(major, minor)
+#else
+#define HAS_GLIBC(major, minor) 0
+#endif
+
+/* Of a stack that no process has room for, be its addresses of 32 bits. */
+#define NO_SUCH_SIZE (SIZE_MAX - (64 << 20))
 
 /* ---- time ---- */
 

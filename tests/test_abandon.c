@@ -608,7 +608,7 @@ static int call_without_a_thread(void *arg)
 
 BACKEND_TEST(no_thread, "T13c T28: no thread can be made: the caller's")
 {
-    ferry_run_options options = {.worker_stack_size = (size_t)1 << 47};
+    ferry_run_options options = {.worker_stack_size = NO_SUCH_SIZE};
     return test_run(call_without_a_thread, NULL, &options);
 }
 

@@ -565,7 +565,7 @@ enum { VARIABLES = 50, CHILDREN = 200 };
  * be asked. */
 static size_t allocated(void)
 {
-#if defined __GLIBC__ && __GLIBC_PREREQ(2, 33)
+#if HAS_GLIBC(2, 33)
     return *test_sanitizer() ? 0 : mallinfo2().uordblks;
 #else
     return 0;

@@ -286,7 +286,7 @@ LOOP_TEST(no_thread, "T45 T28: no thread can be made: FERRY_E_NO_THREAD")
     struct seen seen = {.start_result = 0};
     ferry_worker *worker = NULL;
     ferry_worker_options options = options_of(&seen);
-    size_t sizes[] = {SIZE_MAX / 2, SIZE_MAX};
+    size_t sizes[] = {NO_SUCH_SIZE, SIZE_MAX};
     for (int i = 0; i < 2; i++) {
         options.stack_size = sizes[i];
         CHECK_EQ_RC(ferry_worker_start(&worker, &options), FERRY_E_NO_THREAD);
@@ -1008,7 +1008,7 @@ BACKEND_TEST(hope, "T45 T28: a dedicated worker is none that other jobs could wa
 {
     if (*test_sanitizer()) SKIP("the sanitizer ends the process");
     return test_run(hope_body, NULL,
-                    &(ferry_run_options){.worker_stack_size = SIZE_MAX / 2});
+                    &(ferry_run_options){.worker_stack_size = NO_SUCH_SIZE});
 }
 
 static int child_after_fork(void *arg)

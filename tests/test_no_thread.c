@@ -243,7 +243,7 @@ BACKEND_TEST(no_worker_in_a_run, "T28: such a run ends as any other")
 BACKEND_TEST(too_large, "T28: stacks that no process can have: NO_THREAD as well")
 {
     if (*test_sanitizer()) SKIP("the sanitizer ends the process");
-    ferry_run_options options = {.worker_stack_size = SIZE_MAX / 2};
+    ferry_run_options options = {.worker_stack_size = NO_SUCH_SIZE};
     CHECK_EQ_RC(test_run(no_thread_body, NULL, &options), 5);
     options.worker_stack_size = SIZE_MAX;
     CHECK_EQ_RC(test_run(no_thread_body, NULL, &options), 5);

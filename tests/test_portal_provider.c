@@ -795,7 +795,7 @@ BACKEND_TEST_ON(unref_at_the_end, "mock", why_mock,
 /* Bytes that malloc has given out; 0 where it cannot be asked. */
 static size_t allocated(void)
 {
-#if defined __GLIBC__ && __GLIBC_PREREQ(2, 33)
+#if HAS_GLIBC(2, 33)
     return *test_sanitizer() ? 0 : mallinfo2().uordblks;
 #else
     return 0;

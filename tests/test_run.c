@@ -160,7 +160,7 @@ BACKEND_TEST(bad_options, "E19: options that make no sense are refused, extreme 
     int five = 5;
     ferry_run_options nan = {.worker_idle_timeout = NAN},
                       huge = {.task_stack_size = SIZE_MAX},
-                      vast = {.task_stack_size = SIZE_MAX / 4},
+                      vast = {.task_stack_size = NO_SUCH_SIZE},
                       tiny = {.task_stack_size = 1,
                               .worker_stack_size = 1,
                               .worker_limit = INT_MIN,
@@ -183,7 +183,7 @@ BACKEND_TEST(huge_workers, "T28 E19: a worker's stack that cannot be had: "
                            "FERRY_E_NO_THREAD, for the job alone")
 {
     int five = 5;
-    static const size_t sizes[] = {SIZE_MAX, SIZE_MAX / 4};
+    static const size_t sizes[] = {SIZE_MAX, NO_SUCH_SIZE};
     for (int i = 0; i < 2; i++) {
         ferry_run_options options = {.worker_stack_size = sizes[i]};
         CHECK_EQ_RC(test_run(run_job, &five, &options), FERRY_E_NO_THREAD);

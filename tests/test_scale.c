@@ -39,12 +39,13 @@ static long memory_used(void)
     return (status_of_process("VmRSS:") + status_of_process("VmPTE:")) / 1024;
 }
 
-/* Fewer where each costs much more; says so. */
+/* Fewer where each costs much more, or there are no addresses for so many; says so. */
 static int how_many(int count)
 {
-    if (*test_sanitizer() == '\0') return count;
-    printf("ferry-note: under the %s sanitizer %d instead of %d\n", test_sanitizer(),
-           count / 50, count);
+    bool is_narrow = sizeof(void *) < 8;
+    if (*test_sanitizer() == '\0' && !is_narrow) return count;
+    printf("ferry-note: %s %d instead of %d\n",
+           is_narrow ? "with 32 bits" : "under the sanitizer", count / 50, count);
     return count / 50;
 }
 
@@ -76,7 +77,7 @@ LOOP_TEST(asleep, "scale: 100,000 guarded tasks sleep at once in less than 600 M
 {
     ferry_task_group group = {0};
     tasks = how_many(100000);
-    bool measured = *test_sanitizer() == '\0';
+    bool measured = tasks == 100000;
     if (measured && !has_light_guards())
         SKIP("the kernel has no light guards: that many tasks would go unguarded");
     long before = memory_used();

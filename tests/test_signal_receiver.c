@@ -804,7 +804,7 @@ LOOP_TEST(forked,
     return ferry_signal_receiver_exit(&receiver, 0);
 }
 
-#if defined __GLIBC__ && __GLIBC_PREREQ(2, 34)
+#if HAS_GLIBC(2, 34)
 LOOP_TEST(before_atfork,
           "signals, T37: a child that has not come to its handlers of forks "
           "yet takes a signal as before")

@@ -212,7 +212,7 @@ static int jobs_on_all(void *arg)
 PLAIN_TEST(never_narrowed, "spin: each job may use all the processors that there are")
 {
     int processors = ferry__processors();
-    CHECK_EQ_RC(ferry_run(jobs_on_all, &processors, NULL), 0);
+    CHECK_EQ_RC(test_run(jobs_on_all, &processors, NULL), 0);
     return 0;
 }
 
@@ -294,7 +294,7 @@ static int how_with(int spin)
 {
     int found = 7;
     unsetenv("FERRY_SPIN");
-    CHECK_EQ_RC(ferry_run(how, &found, &(ferry_run_options){.spin = spin}), 0);
+    CHECK_EQ_RC(test_run(how, &found, &(ferry_run_options){.spin = spin}), 0);
     return found;
 }
 
@@ -312,9 +312,9 @@ static int sleep_after_job(void *arg)
 PLAIN_TEST(nothing_due, "spin: the loop does not look where nothing is in flight")
 {
     unsetenv("FERRY_SPIN");
-    CHECK_EQ_RC(ferry_run(sleep_after_job, NULL,
-                          &(ferry_run_options){.spin = FERRY_SPIN_ALWAYS}),
-                0);
+    CHECK_EQ_RC(
+        test_run(sleep_after_job, NULL, &(ferry_run_options){.spin = FERRY_SPIN_ALWAYS}),
+        0);
     return 0;
 }
 

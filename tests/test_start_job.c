@@ -318,7 +318,7 @@ BACKEND_TEST(no_thread,
     if (*test_sanitizer()) SKIP("the sanitizer ends the process");
     return test_run(
         no_thread_body, NULL,
-        &(ferry_run_options){.worker_stack_size = SIZE_MAX / 2, .worker_limit = 2});
+        &(ferry_run_options){.worker_stack_size = NO_SUCH_SIZE, .worker_limit = 2});
 }
 
 static int call_in_thread(void *arg)
@@ -906,7 +906,7 @@ static int nested_groups(void *arg)
 BACKEND_TEST(nested, "T46 T28 K12: many that fail at once, in groups within groups")
 {
     if (*test_sanitizer()) SKIP("the sanitizer ends the process");
-    ferry_run_options options = {.worker_stack_size = SIZE_MAX / 2, .worker_limit = 3};
+    ferry_run_options options = {.worker_stack_size = NO_SUCH_SIZE, .worker_limit = 3};
     CHECK_EQ_RC(test_run(nested_groups, NULL, &options), FERRY_E_NO_THREAD);
     return 0;
 }

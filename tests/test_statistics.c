@@ -196,7 +196,7 @@ BACKEND_TEST(no_thread,
              "T28: a thread that could not be made does not count, nor its job")
 {
     if (*test_sanitizer()) SKIP("the sanitizer ends the process");
-    ferry_run_options options = {.worker_stack_size = SIZE_MAX / 2};
+    ferry_run_options options = {.worker_stack_size = NO_SUCH_SIZE};
     return test_run(no_thread_body, NULL, &options);
 }
 

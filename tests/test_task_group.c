@@ -652,7 +652,7 @@ LOOP_TEST(destroyed_in_vain, "K14 S4b: destroy runs once also when the start fai
     enter(&group);
     start_in_vain(&group, NULL, 0, FERRY_E_INVALID, FERRY_E_INVALID);
     start_in_vain(&group, be_child, SIZE_MAX, FERRY_E_NO_MEMORY, FERRY_E_NO_MEMORY);
-    start_in_vain(&group, be_child, SIZE_MAX / 4, FERRY_E_NO_MEMORY, FERRY_E_NO_MEMORY);
+    start_in_vain(&group, be_child, NO_SUCH_SIZE, FERRY_E_NO_MEMORY, FERRY_E_NO_MEMORY);
     CHECK_EQ_INT(join_thread(spawn_thread(start_without_loop, &group)), 0);
     CHECK_EQ_RC(ferry_to_thread_run_sync(start_without_loop, &group, NULL), 0);
     CHECK_EQ_RC(ferry_to_thread_run_sync(run_another_loop, &group, NULL), 0);
