@@ -3,6 +3,7 @@
 #   make demo           what ferry does, shown
 #   make check          all tests, in six configurations, and bench-guard
 #   make check-long     the same, longer, and some under valgrind
+#   make check-cross    the tests on other processors, which qemu plays, and on musl
 #   make check-desktop  ferry in a window of GTK's, tried with mouse and keyboard
 #   make coverage       which lines and branches of src/ the tests come through
 #   make bench          what a crossing costs
@@ -29,6 +30,10 @@ check-long:
 coverage:
 	@tools/setup.sh coverage
 	@tools/coverage.sh
+
+check-cross:
+	@tools/setup.sh cross
+	@tools/check_cross.sh
 
 check-desktop:
 	@tools/setup.sh desktop
@@ -57,5 +62,5 @@ bench-guard-update:
 clean:
 	rm -rf build
 
-.PHONY: demo check check-long coverage check-desktop bench bench-quick bench-plot bench-guard \
-    bench-guard-update clean
+.PHONY: demo check check-long check-cross check-desktop coverage bench bench-quick \
+    bench-plot bench-guard bench-guard-update clean

@@ -2,17 +2,22 @@
 # Installs the Debian packages that a target of the Makefile needs; silent when all are
 # there. SPDX-License-Identifier: MIT
 #
-# setup.sh build|demo|check|coverage|desktop|bench. What counts is whether the thing
-# works, not where it comes from: each package has a probe, and only those whose probe
-# fails are installed.
+# setup.sh build|demo|check|cross|coverage|desktop|bench.
+# What counts is whether the thing works, not where it comes from: each package has a
+# probe, and only those whose probe fails are installed.
 # FERRY_NO_INSTALL=1 forbids it: then what is missing is printed, and it fails.
 set -eu
 
-group=${1:?usage: setup.sh build|demo|check|coverage|desktop|bench}
+group=${1:?usage: setup.sh build|demo|check|cross|coverage|desktop|bench}
 
 has_command() { command -v "$1" >/dev/null 2>&1; }
 has_library() { pkg-config --exists "$1" 2>/dev/null; }
 has_header() { echo "#include <$1>" | c++ -x c++ -E -o /dev/null - 2>/dev/null; }
+
+has_linux_headers() { [ -e /usr/include/linux/futex.h ]; }
+can_build() {
+    echo 'int main(void) { return 0; }' | "$1" -x c -o /dev/null - 2>/dev/null
+}
 
 has_compiler() {
     has_command cc && has_command gcc && has_command c++ && has_command make &&
@@ -41,7 +46,7 @@ need build-essential has_compiler
 need meson has_command meson
 need ninja-build has_command ninja
 need pkg-config has_command pkg-config
-need libuv1-dev has_library libuv
+[ "$group" = cross ] || need libuv1-dev has_library libuv
 case $group in
 build) ;;
 demo)
@@ -69,6 +74,18 @@ coverage)
     need libssl-dev has_library libcrypto
     need libglib2.0-dev has_library gio-unix-2.0
     need gcovr has_command gcovr
+    ;;
+cross)
+    need gcc-aarch64-linux-gnu can_build aarch64-linux-gnu-gcc
+    need gcc-arm-linux-gnueabihf can_build arm-linux-gnueabihf-gcc
+    need gcc-riscv64-linux-gnu can_build riscv64-linux-gnu-gcc
+    need libc6-dev-arm64-cross can_build aarch64-linux-gnu-gcc
+    need libc6-dev-armhf-cross can_build arm-linux-gnueabihf-gcc
+    need libc6-dev-riscv64-cross can_build riscv64-linux-gnu-gcc
+    need qemu-user has_command qemu-riscv64
+    need musl-tools can_build musl-gcc
+    need linux-libc-dev has_linux_headers
+    need python3 has_command python3
     ;;
 desktop)
     need libglib2.0-dev has_library glib-2.0
