@@ -4,6 +4,7 @@
 #   make check          all tests, in six configurations, and bench-guard
 #   make check-long     the same, longer, and some under valgrind
 #   make check-cross    the tests on other processors, which qemu plays, and on musl
+#   make sweep          every call that can fail, failing: memory, threads, descriptors, ...
 #   make check-desktop  ferry in a window of GTK's, tried with mouse and keyboard
 #   make coverage       which lines and branches of src/ the tests come through
 #   make bench          what a crossing costs
@@ -35,6 +36,10 @@ check-cross:
 	@tools/setup.sh cross
 	@tools/check_cross.sh
 
+sweep:
+	@tools/setup.sh check
+	@tools/sweep.sh
+
 check-desktop:
 	@tools/setup.sh desktop
 	@tools/check_desktop.sh
@@ -62,5 +67,5 @@ bench-guard-update:
 clean:
 	rm -rf build
 
-.PHONY: demo check check-long check-cross check-desktop coverage bench bench-quick \
-    bench-plot bench-guard bench-guard-update clean
+.PHONY: demo check check-long coverage check-cross sweep check-desktop bench \
+    bench-quick bench-plot bench-guard bench-guard-update clean
