@@ -58,9 +58,7 @@ void ferry__context_unref(struct ferry__context *context)
 static _Thread_local struct ferry__context *own;
 static _Thread_local struct ferry__context **slot;
 
-static pthread_once_t key_once = PTHREAD_ONCE_INIT;
-static pthread_key_t key;
-static bool key_made;
+static atomic_uintptr_t key; /* one more than the key's number; 0: it is not made */
 
 /* At a thread's end. The key's value is only a mark: the context is the
  * thread-local's. */
@@ -72,9 +70,21 @@ static void forget_own(void *mark)
     ferry__context_unref(context);
 }
 
-static void make_key(void)
+/* 0: it cannot be made, and whoever asks next tries again: keys may be short for a while
+ * only. Two threads may make one at once; no lock, since a third may fork. */
+static uintptr_t made_key(void)
 {
-    key_made = pthread_key_create(&key, forget_own) == 0;
+    pthread_key_t made;
+    /* acquire: pairs with the release below, so that libc knows the key here too. */
+    uintptr_t before = atomic_load_explicit(&key, memory_order_acquire);
+    if (before) return before;
+    if (pthread_key_create(&made, forget_own) != 0) return 0;
+    uintptr_t mine = (uintptr_t)made + 1;
+    if (atomic_compare_exchange_strong_explicit(
+            &key, &before, mine, memory_order_release, memory_order_acquire))
+        return mine;
+    pthread_key_delete(made);
+    return before;
 }
 
 __attribute__((noinline)) static struct ferry__context **current(void)
@@ -170,8 +180,8 @@ static struct ferry__context *with(const struct ferry__context *before,
 static bool keep_own(struct ferry__context **place)
 {
     if (place != &own) return true;
-    pthread_once(&key_once, make_key);
-    return key_made && pthread_setspecific(key, &own) == 0;
+    uintptr_t made = made_key();
+    return made && pthread_setspecific((pthread_key_t)(made - 1), &own) == 0;
 }
 
 int ferry_context_var_set(const ferry_context_var *var, void *value,

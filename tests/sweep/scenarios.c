@@ -8,6 +8,7 @@ const struct scenario scenarios[] = {
     {"scopes", scenario_scopes, ON_ANY, 0, false},
     {"run", scenario_run, ON_ANY, 0, true},
     {"deep", scenario_deep, ON_UV | ON_MOCK, 0, false},
+    {"own_context", scenario_own_context, ON_MOCK, 0, false},
     {"nested", scenario_nested, ON_ANY, 0, true},
     {"mock", scenario_mock, ON_MOCK, 0, false},
     {"events", scenario_events, ON_ANY, 0, false},
