@@ -154,8 +154,10 @@ int run_in_child(const struct run *run)
     pid_t child = fork();
     if (child == 0) be_child(run);
     if (child < 0 || waitpid(child, &status, 0) != child) abort();
-    if (now() - began > SLOW) tell("slow", run);
-    if (status == 0) return *shared_calls;
+    if (status == 0) {
+        if (now() - began > SLOW) tell("slow", run);
+        return *shared_calls;
+    }
     tell_failure(run, status);
     return -1;
 }
