@@ -7,6 +7,7 @@
 #   make sweep          every call that can fail, failing: memory, threads, descriptors, ...
 #   make check-desktop  ferry in a window of GTK's, tried with mouse and keyboard
 #   make coverage       which lines and branches of src/ the tests come through
+#   make fuzz-schedule  rare interleavings of threads, for SECONDS=60 of seeds
 #   make bench          what a crossing costs
 #   make bench-quick    the same in less than a minute
 #   make bench-plot     what make bench found, drawn into docs/crossing.svg
@@ -44,6 +45,10 @@ check-desktop:
 	@tools/setup.sh desktop
 	@tools/check_desktop.sh
 
+fuzz-schedule:
+	@tools/setup.sh check
+	@tools/fuzz.sh $(SECONDS)
+
 bench:
 	@tools/setup.sh bench
 	@tools/bench.sh
@@ -67,5 +72,5 @@ bench-guard-update:
 clean:
 	rm -rf build
 
-.PHONY: demo check check-long coverage check-cross sweep check-desktop bench \
-    bench-quick bench-plot bench-guard bench-guard-update clean
+.PHONY: demo check check-long coverage check-cross sweep check-desktop fuzz-schedule \
+    bench bench-quick bench-plot bench-guard bench-guard-update clean
