@@ -20,8 +20,9 @@ typedef struct ferry_to_thread_options {
 
     /* Called with the argument, in the loop's thread and at most once, when the caller
      * is cancelled while the job runs: sqlite3_interrupt, shutdown(2), an SDK's abort.
-     * Never before the job began nor after it ended; while it runs, the job's end is
-     * not told and its argument not given up. It may not wait for the job's end. A job
+     * Never before the job began (its function is being called then, and may not have
+     * come to its first line) nor after it ended; while it runs, the job's end is not
+     * told and its argument not given up. It may not wait for the job's end. A job
      * that asks ferry_from_thread_check_cancelled may learn of a passed deadline, and
      * end, before this is called. */
     ferry_destroy_fn *on_cancel;
