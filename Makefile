@@ -3,7 +3,7 @@
 #   make demo           what ferry does, shown
 #   make check          all tests, in six configurations, and bench-guard
 #   make check-long     the same, longer, and some under valgrind
-#   make check-cross    the tests on other processors, which qemu plays, and on musl
+#   make check-cross    the tests on other processors, which qemu plays
 #   make sweep          every call that can fail, failing: memory, threads, descriptors, ...
 #   make check-desktop  ferry in a window of GTK's, tried with mouse and keyboard
 #   make coverage       which lines and branches of src/ the tests come through
