@@ -8,6 +8,7 @@
 #   make check-desktop  ferry in a window of GTK's, tried with mouse and keyboard
 #   make coverage       which lines and branches of src/ the tests come through
 #   make fuzz-schedule  rare interleavings of threads, for SECONDS=60 of seeds
+#   make model          models of what goes between threads, searched with spin
 #   make bench          what a crossing costs
 #   make bench-quick    the same in less than a minute
 #   make bench-plot     what make bench found, drawn into docs/crossing.svg
@@ -49,6 +50,10 @@ fuzz-schedule:
 	@tools/setup.sh check
 	@tools/fuzz.sh $(SECONDS)
 
+model:
+	@tools/setup.sh model
+	@tools/model.sh
+
 bench:
 	@tools/setup.sh bench
 	@tools/bench.sh
@@ -73,4 +78,4 @@ clean:
 	rm -rf build
 
 .PHONY: demo check check-long coverage check-cross sweep check-desktop fuzz-schedule \
-    bench bench-quick bench-plot bench-guard bench-guard-update clean
+    model bench bench-quick bench-plot bench-guard bench-guard-update clean

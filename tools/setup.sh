@@ -2,13 +2,13 @@
 # Installs the Debian packages that a target of the Makefile needs; silent when all are
 # there. SPDX-License-Identifier: MIT
 #
-# setup.sh build|demo|check|cross|coverage|desktop|bench.
+# setup.sh build|demo|check|cross|coverage|desktop|model|bench.
 # What counts is whether the thing works, not where it comes from: each package has a
 # probe, and only those whose probe fails are installed.
 # FERRY_NO_INSTALL=1 forbids it: then what is missing is printed, and it fails.
 set -eu
 
-group=${1:?usage: setup.sh build|demo|check|cross|coverage|desktop|bench}
+group=${1:?usage: setup.sh build|demo|check|cross|coverage|desktop|model|bench}
 
 has_command() { command -v "$1" >/dev/null 2>&1; }
 has_library() { pkg-config --exists "$1" 2>/dev/null; }
@@ -93,6 +93,9 @@ desktop)
     need xvfb has_command Xvfb
     need xdotool has_command xdotool
     need imagemagick has_command import
+    ;;
+model)
+    need spin has_command spin
     ;;
 bench)
     need libglib2.0-dev has_library gio-2.0
