@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 root=$PWD
 models=("$@")
-[ $# -gt 0 ] || models=(src/loop/inbox.pml src/threads/{slot,job}.pml)
+[ $# -gt 0 ] || models=(src/loop/inbox.pml src/threads/{slot,job,lane}.pml)
 passed=0 failed=0
 
 add() { # add NAME FAILED WHAT

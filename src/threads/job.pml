@@ -15,7 +15,7 @@
  * their end.
  *
  * Left out: the deadline around the call, calls from the job, threads that end within it;
- * how it gets to the worker (slot.pml; the lane has no model). The inbox is a word (inbox.pml). Every
+ * how it gets to the worker (slot.pml, lane.pml). The inbox is a word (inbox.pml). Every
  * access is sequentially consistent: so the acquire and release of the state, by which
  * each side sees what the other did before, are not shown to be needed or to suffice.
  *
@@ -98,7 +98,7 @@ inline job_cancel()
 inline withdraw()
 {
     if
-    :: atomic { state == TAKEN -> state = REVOKED; revoked = true } /* ferry__job_revoke */
+    :: atomic { state == TAKEN -> state = REVOKED; revoked = true } /* job_revoke */
     :: state != TAKEN -> job_cancel()
     fi
 }

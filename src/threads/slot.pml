@@ -9,7 +9,7 @@
  * Held: no wake is lost, so that both come to their end; each job is run once, or taken
  * back, or refused because the worker has ended.
  *
- * Left out: the lane, what a job goes through while it runs (job.pml), and the
+ * Left out: the lane (lane.pml), what a job goes through while it runs (job.pml), and the
  * inbox, a bit here (inbox.pml). Every access is sequentially consistent. So the orders of
  * ferry__worker_hand and look_into_slot, which let the worker see the job's fields, are
  * not shown to suffice; nor that the relaxed ones of take_back and change_slot do.
