@@ -11,8 +11,8 @@
  *
  * Held: the function runs once, or never if revoked; on_cancel runs only while the end is
  * not settled; the worker touches no record, and no argument, that is gone; exactly one
- * side calls on_abandon if it is due, else nobody; no unpark is lost, so that both come to
- * their end.
+ * side calls on_abandon if it is due, else nobody; no unpark is lost, so that both come
+ * to their end.
  *
  * Left out: the deadline around the call, calls from the job, threads that end within it;
  * how it gets to the worker (slot.pml, lane.pml). The inbox is a word (inbox.pml). Every

@@ -3,12 +3,12 @@
  * Functions: put, ferry__lane_put, _take, _take_back, _take_any, _move_up, has_much_room
  * (lane.c); ferry__pool_submit, take_back, worker_is_idle, ferry__pool_job_done (pool.c),
  * ferry__pool_man, ferry__pool_hand_to_idle (manning.c); deliver, ferry__pool_join
- * (worker.c, growth.c). A ring of one place, two workers that may be held up anywhere, and
- * a loop that submits two jobs, and may take one back and submit it again. More of either
- * was too much to be searched whole.
+ * (worker.c, growth.c). A ring of one place, two workers that may be held up anywhere,
+ * and a loop that submits two jobs, and may take one back and submit it again. More of
+ * either was too much to be searched whole.
  *
- * Held: each job is run once, or is taken back; none is left in the lane while all workers
- * are idle, so that all come to their end.
+ * Held: each job is run once, or is taken back; none is left in the lane while all
+ * workers are idle, so that all come to their end.
  *
  * Left out: the making of workers, those held back for short jobs and their watch, tokens
  * passed on (order.c); counters that wrap; the slot (slot.pml) and the inbox (inbox.pml),

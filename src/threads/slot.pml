@@ -10,9 +10,9 @@
  * back, or refused because the worker has ended.
  *
  * Left out: the lane (lane.pml), what a job goes through while it runs (job.pml), and the
- * inbox, a bit here (inbox.pml). Every access is sequentially consistent. So the orders of
- * ferry__worker_hand and look_into_slot, which let the worker see the job's fields, are
- * not shown to suffice; nor that the relaxed ones of take_back and change_slot do.
+ * inbox, a bit here (inbox.pml). Every access is sequentially consistent. So the orders
+ * of ferry__worker_hand and look_into_slot, which let the worker see the job's fields,
+ * are not shown to suffice; nor that the relaxed ones of take_back and change_slot do.
  *
  * Planted: BUG_HAND_LOOKS_FIRST, BUG_TAKE_BACK_STORES, BUG_PARKS_BLINDLY,
  * BUG_LEAVES_BLINDLY, BUG_NO_UNPARK, and BUG_PARK_STORES (parker.pml). */
