@@ -49,10 +49,11 @@ tsan_prefix() {
 }
 
 # Bodies of tests run in loops that ferry is attached to as well, where it is worth the
-# time: once plainly, and once for each sanitizer.
+# time: under each sanitizer once, and in the long run plainly, too.
 attached() { # attached NAME
     case $1 in
-    debug | asan | tsan) echo 1 ;;
+    debug) echo "$long" ;;
+    asan | tsan) echo 1 ;;
     *) echo 0 ;;
     esac
 }
@@ -71,8 +72,8 @@ spins() { # spins NAME
 
 # What need not be tried in each configuration, in the short run: programs and adapters
 # that are not ferry's show nothing new of another switch or parker, nor of a release, and
-# programs nothing in debug that the sanitizers do not show. The sweep meets pipes in one
-# ucontext, and leaks under one address sanitizer.
+# programs nothing that the thread sanitizer does not show. The sweep meets pipes in
+# ucontext, and leaks under the address sanitizer.
 left_out() { # left_out NAME
     [ "$long" != 1 ] || return
     echo --no-suite long
@@ -81,8 +82,9 @@ left_out() { # left_out NAME
         echo --no-suite programs --no-suite adapter --no-suite sweep
         ;;
     ucontext) echo --no-suite programs --no-suite adapter ;;
-    tsan) echo --no-suite adapter ;;
-    debug) echo --no-suite programs ;;
+    debug) echo --no-suite programs --no-suite sweep ;;
+    asan) echo --no-suite programs ;;
+    tsan) echo --no-suite adapter --no-suite sweep ;;
     esac
 }
 
