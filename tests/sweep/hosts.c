@@ -2,6 +2,8 @@
  *
  * A host that ferry could not be put into is as it was. */
 #include "scenarios.h"
+#include <ferry/attach.h>
+#include <ferry/backend.h>
 #include <math.h>
 #include <poll.h>
 #include <stdlib.h>
