@@ -8,19 +8,13 @@
 # Fails if a test failed, a configuration did not build, or no test ran.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=tools/checking.sh
+. tools/checking.sh || exit 1
 
 configurations=("$@")
 [ $# -gt 0 ] ||
     configurations=(debug release ucontext asan asan-ucontext tsan bench-guard)
 long=${FERRY_LONG:-0}
-passed=0 failed=0 skipped=0
-lately=0
-
-add() { # add NAME PASSED FAILED SKIPPED
-    passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
-    echo "== $1: $2 passed, $3 failed, $4 skipped, in $((SECONDS - lately)) s"
-    lately=$SECONDS
-}
 
 # One switch and one parker meet GLib, and two configurations show ferry without it.
 build() { # build NAME
@@ -38,14 +32,6 @@ build() { # build NAME
     echo "== $1 does not build"
     add "$1" 0 1 0
     return 1
-}
-
-# With more randomness in addresses than this, the thread sanitizer of clang 14 does not
-# start.
-tsan_prefix() {
-    local bits
-    bits=$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 28)
-    if [ "$bits" -gt 28 ] && setarch -R true 2>/dev/null; then echo setarch -R; fi
 }
 
 # Bodies of tests run in loops that ferry is attached to as well, where it is worth the
@@ -71,9 +57,9 @@ spins() { # spins NAME
 }
 
 # What need not be tried in each configuration, in the short run: programs and adapters
-# that are not ferry's show nothing new of another switch or parker, nor of a release, and
-# programs nothing that the thread sanitizer does not show. The sweep meets pipes in
-# ucontext, and leaks under the address sanitizer.
+# that are not ferry's show nothing new of another switch or parker, nor of a release.
+# Programs are tried under the thread sanitizer; what they leak is found in the long run.
+# The sweep meets pipes in ucontext, and leaks under the address sanitizer.
 left_out() { # left_out NAME
     [ "$long" != 1 ] || return
     echo --no-suite long
@@ -96,12 +82,7 @@ run() { # run NAME TITLE PREFIX [options of `meson test`...]
     $prefix meson test -C "build/$name" --no-rebuild --print-errorlogs \
         $(left_out "$name") "$@" \
         >"build/$name.log" 2>&1
-    # The list of what went well says nothing; the count below does.
-    grep -vE '^(ninja: |Full log written| *[0-9]+/[0-9]+ .* (OK|SKIP) |$)' \
-        "build/$name.log" |
-        grep -vE '^(Ok|Expected Fail|Fail|Unexpected Pass|Skipped|Timeout): +[0-9]+ *$'
-    # shellcheck disable=SC2046 # three numbers
-    add "$title" $(python3 tools/tally.py build/"$name"/meson-logs/testlog*.json)
+    show_and_add "$title" "build/$name.log" "build/$name"
 }
 
 check() { # check NAME
@@ -158,6 +139,4 @@ for name in "${configurations[@]}"; do
 done
 [ "$long" != 1 ] || check_valgrind
 
-echo "In $SECONDS s; $skipped skipped."
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+sum_up

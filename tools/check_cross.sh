@@ -12,16 +12,10 @@
 # be asked for, since some of its tests still fail.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=tools/checking.sh
+. tools/checking.sh || exit 1
 architectures=("$@")
 [ $# -gt 0 ] || architectures=(aarch64 armv7 armv7-arm riscv64)
-passed=0 failed=0 skipped=0
-lately=0
-
-add() { # add NAME PASSED FAILED SKIPPED
-    passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
-    echo "== $1: $2 passed, $3 failed, $4 skipped, in $((SECONDS - lately)) s"
-    lately=$SECONDS
-}
 
 # Debian's musl-gcc finds no headers of Linux.
 linux_headers() { # linux_headers DIRECTORY
@@ -70,10 +64,7 @@ check() { # check NAME
     FERRY_SPIN=never CK_TIMEOUT_MULTIPLIER=4 meson test -C "$directory" --no-rebuild \
         --print-errorlogs --suite check --timeout-multiplier 4 $(tests_of "$name") \
         >"$log" 2>&1
-    grep -vE '^(ninja: |Full log written| *[0-9]+/[0-9]+ .* (OK|SKIP) |$)' "$log" |
-        grep -vE '^(Ok|Expected Fail|Fail|Unexpected Pass|Skipped|Timeout): +[0-9]+ *$'
-    # shellcheck disable=SC2046 # three numbers
-    add "$name" $(python3 tools/tally.py "$directory"/meson-logs/testlog*.json)
+    show_and_add "$name" "$log" "$directory"
 }
 
 # One after the other, each with its own idea of what is unfit.
@@ -82,6 +73,4 @@ for name in "${architectures[@]}"; do
     check "$name"
 done
 
-echo "In $SECONDS s; $skipped skipped."
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+sum_up

@@ -6,6 +6,8 @@
 # fuzz, fuzz-asan or fuzz-tsan; tests/fuzz/fuzz.c says what the options are.
 set -eu
 cd "$(dirname "$0")/.."
+# shellcheck source=tools/checking.sh
+. tools/checking.sh
 
 seconds=${1:-60} name=${2:-fuzz}
 shift $(($# < 2 ? $# : 2))
@@ -20,12 +22,11 @@ then
     exit 1
 fi
 
-# As in check.sh: this sanitizer of clang 14 bears no more randomness in addresses.
-prefix=()
-bits=$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 28)
-[ "$name" != fuzz-tsan ] || [ "$bits" -le 28 ] || prefix=(setarch -R)
+prefix=
+[ "$name" != fuzz-tsan ] || prefix=$(tsan_prefix)
 
 export UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=die_after_fork=0:halt_on_error=1:atexit_sleep_ms=0
-exec ${prefix[0]+"${prefix[@]}"} "build/$name/tests/fuzz/fuzz-schedule" \
+# shellcheck disable=SC2086 # two words, or none
+exec $prefix "build/$name/tests/fuzz/fuzz-schedule" \
     --seconds "$seconds" "$@"
